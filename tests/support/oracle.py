@@ -28,6 +28,7 @@ import os
 import pkgutil
 import platform
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -49,7 +50,6 @@ import pandas as pd
 from safetensors import safe_open
 
 import chainrule as c
-from chainrule.estimators import tune
 from chainrule.estimators.distilling import distill
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -59,6 +59,11 @@ SLOWER = 1e-6
 DIGITS = 6
 """The significant digits of the second line of a value."""
 LANGUAGES = ("en", "zh")
+ID = re.compile(
+    r"\b0x[0-9a-f]{6,}|(?<![.\w])(?=\d*[a-f])([0-9a-f]{32}|[0-9a-f]{16})\b"
+    r"|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+)
+"""A place in memory, a hash, or a number drawn to be unique."""
 
 
 # --- values as bytes ----------------------------------------------------------------------------------------
@@ -66,7 +71,7 @@ LANGUAGES = ("en", "zh")
 
 def is_time(key: object) -> bool:
     """Whether the value of a key is a time that something took, or what it was measured on."""
-    return str(key) in ("seconds", "versions", "platform", "fingerprint") or str(key).endswith("_seconds")
+    return str(key) in ("seconds", "versions", "platform") or str(key).endswith("_seconds")
 
 
 def scrub(text: str) -> str:
@@ -80,7 +85,7 @@ def scrub(text: str) -> str:
     for value, name in named.items():
         text = text.replace(value, name)
     text = re.sub(rf"\b{re.escape(c.__version__)}(?![\d.])", "VERSION", text)
-    text = re.sub(r"\b(0x[0-9a-f]{6,}|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", "ID", text)
+    text = ID.sub("ID", text)
     return re.sub(r'("\w*seconds\\?": ?)[-\d.e]+', r"\g<1>0", text)
 
 
@@ -141,30 +146,6 @@ def digest(value: Any, digits: int | None = None) -> str:
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-class Topic(NamedTuple):
-    """A function that goes through one subject."""
-
-    room: str
-    name: str
-    is_quick: bool
-    go: Callable[[Teller], None]
-
-
-TOPICS: list[Topic] = []
-
-
-def topic(
-    room: str, *, is_quick: bool = False
-) -> Callable[[Callable[[Teller], None]], Callable[[Teller], None]]:
-    """Return a decorator that adds a function to the topics of a room."""
-
-    def add(function: Callable[[Teller], None]) -> Callable[[Teller], None]:
-        TOPICS.append(Topic(room, function.__name__, is_quick, function))
-        return function
-
-    return add
-
-
 class Teller:
     """The lines of a topic."""
 
@@ -197,11 +178,18 @@ class Teller:
         self.value(f"{name} warnings", [(each.category.__name__, str(each.message)) for each in said])
         return found
 
-    def files(self, name: str, folder: Path) -> None:
-        """Add the lines of every file in a folder."""
-        for path in sorted(folder.rglob("*")):
+    def files(self, name: str, folder: Path, pattern: str = "**/*") -> None:
+        """Add the lines of the files in a folder."""
+        for path in sorted(folder.glob(pattern)):
             if path.is_file():
-                self.value(f"{name} {path.relative_to(folder)}", content(path))
+                self.file(f"{name} {path.relative_to(folder)}", path)
+
+    def file(self, name: str, path: Path) -> None:
+        """Add the lines of a file; of tensors one more for what is said of them."""
+        found = content(path)
+        if isinstance(found, dict) and "tensors" in found:
+            self.value(f"{name} about", found.pop("about"))
+        self.value(name, found)
 
 
 def content(path: Path) -> Any:
@@ -214,7 +202,7 @@ def content(path: Path) -> Any:
     if path.suffix == ".safetensors" and not path.name.startswith("compact"):
         with safe_open(path, "numpy") as file:
             about = {name: data_of(text) for name, text in (file.metadata() or {}).items()}
-            return about | {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return {"about": about, "tensors": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
     return data
 
 
@@ -224,33 +212,6 @@ def data_of(text: str) -> Any:
         return json.loads(text[max(0, text.find("{")) :])
     except ValueError:
         return text
-
-
-def slower(clock: Callable[[], float]) -> Callable[[], float]:
-    """Return a clock that goes on from now by a millionth of the speed."""
-    start = clock()
-    return lambda: start + (clock() - start) * SLOWER
-
-
-def prepare() -> None:
-    """Slow the clocks of this process down."""
-    time.monotonic, time.perf_counter = slower(time.monotonic), slower(time.perf_counter)
-
-
-def go_through(place: int) -> list[str]:
-    """Return the lines of a topic, in a folder of its own."""
-    room, name, _, go = TOPICS[place]
-    tell, before = Teller(f"{room}/{name}"), os.getcwd()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        os.chdir(folder)
-        try:
-            go(tell)
-        except Exception as error:
-            tell.value("ended", error)
-        finally:
-            os.chdir(before)
-    return tell.lines
 
 
 # --- data ---------------------------------------------------------------------------------------------------
@@ -316,14 +277,14 @@ CURVES = (
 )  # fmt: skip
 
 
+def of_model(model: Any) -> dict[str, Any]:
+    """Return what a model has learned."""
+    return {"theta": model.theta, "states": model.states, "network": str(model.network)}
+
+
 def of_fit(fitted: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """Return attributes of a fit by name, where it has them."""
     return {name: getattr(fitted, name) for name in names if hasattr(fitted, name)}
-
-
-def record_seconds_left_out(fitted: Any) -> list[Any]:
-    """Return the report of a race."""
-    return [each._replace(seconds=0.0) for each in fitted.report_]
 
 
 def parameters(fitted: Any) -> Any:
@@ -333,15 +294,14 @@ def parameters(fitted: Any) -> Any:
             (part[0], parameters(part[1])) if hasattr(part[1], "model_") else plain(part[0], None)
             for part in fitted.blend_.parts
         ]
-    model = fitted.model_
-    return {"theta": model.theta, "states": model.states, "network": str(model.network)}
+    return of_model(fitted.model_)
 
 
 def tell_fit(tell: Teller, name: str, fitted: Any, X: pd.DataFrame) -> None:
     """Add what a fitted estimator is and predicts: many rows and single ones, with probabilities."""
     tell(f"{name} parameters", parameters, fitted)
     tell(f"{name} curves", of_fit, fitted, CURVES)
-    tell(f"{name} table", lambda: fitted.preprocessor_)
+    tell.value(f"{name} table", fitted.preprocessor_)
     for n in (1, 7, 300):
         tell(f"{name} predict {n}", fitted.predict, X[:n])
     tell(f"{name} predict each", lambda: [fitted.predict(X[i : i + 1]) for i in range(5)])
@@ -376,7 +336,7 @@ def tell_trust(tell: Teller, name: str, fitted: Any, X: pd.DataFrame, y: Any) ->
     """Add what an estimator says of its own answers."""
     tell(f"{name} score", fitted.score, X, y)
     tell(f"{name} spread", fitted.spread, X[:9])
-    tell(f"{name} held out", lambda: fitted.held_out_)
+    tell.value(f"{name} held out", fitted.held_out_)
     tell(f"{name} check", fitted.check, X[:200].assign(size=X["size"][:200] * 3))
     tell(f"{name} check text", lambda: str(fitted.check(X[:50].assign(town="Rome"))))
     tell(f"{name} transform", fitted.transform, X[:9])
@@ -435,7 +395,7 @@ def tell_saved(tell: Teller, name: str, fitted: Any, X: Any) -> None:
         if isinstance(tell(f"{name} {form} saved", fitted.save, path, **settings), Exception):
             continue
         if form == "whole" or not hasattr(fitted, "blend_"):
-            tell(f"{name} {form} file", content, path)
+            tell.file(f"{name} {form} file", path)
         read = tell_error(tell, f"{name} {form} read", type(fitted).load, path)
         if read is not None:
             tell(f"{name} {form} predicts", read.predict, X[:20])
@@ -479,7 +439,6 @@ def tell_interface(tell: Teller, name: str, public: Any) -> None:
         tell.value(f"{name} method docs", {each: inspect.getdoc(method) for each, method in methods.items()})
 
 
-@topic("names", is_quick=True)
 def public_names(tell: Teller) -> None:
     for module in MODULES:
         found = importlib.import_module(module)
@@ -492,13 +451,10 @@ def public_names(tell: Teller) -> None:
             tell_interface(tell, name, public)
 
 
-@topic("help", is_quick=True)
 def help_of_commands(tell: Teller) -> None:
     for language in LANGUAGES:
         for name in ("", *COMMANDS):
-            run_command(
-                tell, f"{name or 'chainrule'} {language}", *filter(None, [name]), "--help", language=language
-            )
+            run_command(tell, f"{name or 'chainrule'} {language}", f"{name} --help", language)
 
 
 # --- networks -----------------------------------------------------------------------------------------------
@@ -551,9 +507,7 @@ def train(tell: Teller, name: str, network: c.Network, X: Any, y: Any, **setting
         )
         if history is None:
             continue
-        tell(
-            f"{name} {engine} parameters", lambda model=model: {"theta": model.theta, "states": model.states}
-        )
+        tell.value(f"{name} {engine} parameters", of_model(model))
         tell(f"{name} {engine} history", history.to_data)
         for n in (1, 7, 300):
             tell(f"{name} {engine} predict {n}", model.predict, X[:n], engine=engine)
@@ -574,7 +528,6 @@ def every_kind() -> c.Network:
     return small_network(*body, block, c.Skip([c.Dense(3), c.Tanh()]), c.Scale(), c.Shift())
 
 
-@topic("model", is_quick=True)
 def layers(tell: Teller) -> None:
     X, y = arrays()
     for name in ACTIVATIONS:
@@ -585,14 +538,12 @@ def layers(tell: Teller) -> None:
         train(tell, type(embedding).__name__, small_network(embedding, c.Dense(6), c.ReLU()), X, y)
 
 
-@topic("model")
 def optimizers(tell: Teller) -> None:
     X, y = arrays()
     for name, settings in SETTINGS.items():
         train(tell, name, small_network(c.Dense(6), c.Tanh()), X, y, **settings)
 
 
-@topic("model")
 def losses(tell: Teller) -> None:
     X, y = arrays()
     for name, loss in LOSSES.items():
@@ -602,7 +553,6 @@ def losses(tell: Teller) -> None:
     train(tell, "float64", small_network(c.Dense(6), c.SiLU()), X, y)
 
 
-@topic("model", is_quick=True)
 def methods_without_backpropagation(tell: Teller) -> None:
     X, y = arrays()
     for name in sorted(c.METHODS):
@@ -618,24 +568,19 @@ def methods_without_backpropagation(tell: Teller) -> None:
         )
 
 
-@topic("model")
 def ensembles(tell: Teller) -> None:
     X, y = arrays()
     for own in (True, False):
         made = c.Ensemble(small_network(c.Dense(6), c.Dropout(0.2), c.ReLU()), 3, seed=1)
         history = made.fit(X, y, epochs=3, batch_size=32, own_batches=own)
         tell(f"{own} history", history.to_data)
-        tell(
-            f"{own} parameters",
-            lambda made=made: {"theta": made.theta, "states": made.states, "seeds": made.seeds},
-        )
+        tell.value(f"{own} parameters", of_model(made))
         for ask in (made.predict, made.predict_proba, made.spread, made.outputs_of_each):
             tell(f"{own} {ask.__name__}", ask, X[:20])
         tell(f"{own} packed", lambda made=made: made.pack().predict_proba(X[:20]))
         tell_saved(tell, f"{own}", made, X)
 
 
-@topic("model", is_quick=True)
 def checkpoints(tell: Teller) -> None:
     X, y = arrays()
 
@@ -648,7 +593,7 @@ def checkpoints(tell: Teller) -> None:
     fit(5, callbacks=[c.Checkpoint("part.safetensors"), c.StopAt("loss", 1e9)])
     resumed = fit(5, resume="part.safetensors")
     for name, model in {"whole": whole, "resumed": resumed}.items():
-        tell(f"{name} theta", lambda model=model: model.theta)
+        tell.value(f"{name} theta", model.theta)
         tell(f"{name} history", lambda model=model: model.history.to_data())
         tell_saved(tell, name, model, X)
     tell.files("files", Path())
@@ -659,7 +604,6 @@ def checkpoints(tell: Teller) -> None:
 # --- inspection ---------------------------------------------------------------------------------------------
 
 
-@topic("inspection", is_quick=True)
 def traces(tell: Teller) -> None:
     X, y = arrays()
     model = c.Model(every_kind(), seed=2, dtype="float64")
@@ -677,7 +621,6 @@ def traces(tell: Teller) -> None:
         tell_shown(tell, name, tell(name, ask, X, y))
 
 
-@topic("inspection", is_quick=True)
 def attributions(tell: Teller) -> None:
     from chainrule.inspection.attribution import METHODS
     from chainrule.inspection.story import explain
@@ -731,7 +674,6 @@ def fit(tell: Teller, name: str, target: str, X: pd.DataFrame, **settings: Any) 
     return tell_error(tell, name, tell.warned, name, estimator.fit, X, targets(X)[target], **how)
 
 
-@topic("estimators", is_quick=True)
 def few_rows(tell: Teller) -> None:
     X = table(120)
     for target in targets(X):
@@ -751,34 +693,16 @@ def tell_preset(tell: Teller, preset: str) -> None:
                 tell_fit(tell, name, fitted, table(300, 1))
 
 
-@topic("estimators")
-def preset_fast(tell: Teller) -> None:
-    tell_preset(tell, "fast")
-
-
-@topic("estimators")
-def preset_realmlp(tell: Teller) -> None:
-    tell_preset(tell, "realmlp")
-
-
-@topic("estimators")
-def preset_tabm(tell: Teller) -> None:
-    tell_preset(tell, "tabm")
-
-
-@topic("estimators")
-def preset_additive(tell: Teller) -> None:
-    tell_preset(tell, "additive")
+def terms(tell: Teller) -> None:
     X = table(400)
     for target in ("number", "multiclass"):
-        terms = fit(tell, f"terms {target}", target, X, preset="additive", max_iter=10).terms()
-        tell(f"terms {target}", lambda terms=terms: terms)
-        tell(f"terms {target} decision", terms.decision, X[:20])
-        tell(f"terms {target} page", terms.html, rows(X, 1)[0])
-        tell_shown(tell, f"terms {target}", terms)
+        terms = fit(tell, f"{target}", target, X, preset="additive", max_iter=10).terms()
+        tell.value(f"{target}", terms)
+        tell(f"{target} decision", terms.decision, X[:20])
+        tell(f"{target} page", terms.html, rows(X, 1)[0])
+        tell_shown(tell, f"{target}", terms)
 
 
-@topic("estimators")
 def settings_of_fits(tell: Teller) -> None:
     X = table(200)
     for name, settings in RECIPES.items():
@@ -788,16 +712,12 @@ def settings_of_fits(tell: Teller) -> None:
                 tell_fit(tell, f"{name} {target}", fitted, table(300, 1))
 
 
-@topic("estimators", is_quick=True)
 def like_scikit_learn(tell: Teller) -> None:
     X, y = arrays()
     for name, made in {"classifier": c.MLPClassifier, "regressor": c.MLPRegressor}.items():
         for solver in ("adam", "sgd", "lbfgs"):
             fitted = made(hidden_layer_sizes=(6, 4), solver=solver, max_iter=5, random_state=0).fit(X, y)
-            tell(
-                f"{name} {solver}",
-                lambda fitted=fitted: (fitted.coefs_, fitted.intercepts_, of_fit(fitted, CURVES)),
-            )
+            tell.value(f"{name} {solver}", [fitted.coefs_, fitted.intercepts_, of_fit(fitted, CURVES)])
             tell(f"{name} {solver} predict", fitted.predict, X)
         tell(f"{name} partial", lambda made=made: made(random_state=0).partial_fit(X, y).coefs_)
         tell(f"{name} repr", repr, fitted)
@@ -808,7 +728,6 @@ def like_scikit_learn(tell: Teller) -> None:
     tell("quantiles", quantiles.fit(X, X[:, 0]).predict, X)
 
 
-@topic("estimators", is_quick=True)
 def preparation_of_tables(tell: Teller) -> None:
     X = table(300)
     scales = (
@@ -846,32 +765,6 @@ def tell_answers(tell: Teller, target: str, **settings: Any) -> None:
         tell_fit(tell, f"{target} updated", updated, table(300, 1))
 
 
-@topic("trust", is_quick=True)
-def answers_of_numbers(tell: Teller) -> None:
-    tell_answers(tell, "number", n_members=2, hidden_layer_sizes=(8,))
-
-
-@topic("trust")
-def answers_of_two_classes(tell: Teller) -> None:
-    tell_answers(tell, "binary", preset="fast")
-
-
-@topic("trust")
-def answers_of_three_classes(tell: Teller) -> None:
-    tell_answers(tell, "multiclass", preset="fast", class_weight="balanced", label_smoothing=0.1)
-
-
-@topic("trust")
-def answers_of_two_numbers(tell: Teller) -> None:
-    tell_answers(tell, "two numbers", preset="fast")
-
-
-@topic("trust")
-def answers_of_labels(tell: Teller) -> None:
-    tell_answers(tell, "multilabel", preset="fast")
-
-
-@topic("trust")
 def thresholds(tell: Teller) -> None:
     X = table(400)
     y = targets(X)["binary"]
@@ -888,7 +781,6 @@ def thresholds(tell: Teller) -> None:
     tell("scored", lambda: estimator_of("binary", preset="fast", scoring="f1").fit(X, y).threshold_)
 
 
-@topic("trust")
 def notices(tell: Teller) -> None:
     r = np.random.default_rng(4)
     X = table(500)
@@ -906,14 +798,14 @@ def notices(tell: Teller) -> None:
         target = np.r_[y[:250], y[:250]] if name == "doubled" else y
         fitted = estimator_of("number", hidden_layer_sizes=(6,), max_iter=4)
         tell.warned(name, fitted.fit, made, target)
-        tell(f"{name} notices", lambda fitted=fitted: fitted.notices_)
+        tell.value(f"{name} notices", fitted.notices_)
         for language in LANGUAGES:
             with spoken_in(language):
                 tell(f"{name} text {language}", lambda fitted=fitted: str(fitted.notices_))
     for how in ({"groups": person}, {"time": np.arange(500)}, {"groups": person, "time": np.arange(500)}):
         fitted = estimator_of("number", hidden_layer_sizes=(6,))
         tell.warned(f"{[*how]}", fitted.fit, X, y, **how)
-        tell(f"{[*how]} held out", lambda fitted=fitted: fitted.held_out_)
+        tell.value(f"{[*how]} held out", fitted.held_out_)
         tell(f"{[*how]} predict", fitted.predict, X)
 
 
@@ -934,39 +826,22 @@ def fixed(plan: dict[str, Any]) -> dict[str, Any]:
 def tell_race(tell: Teller, target: str, n: int, **settings: Any) -> None:
     """Add a race, the same one by its plan, and one by a plan with other weights."""
     X, y = table(n), targets(table(n))[target]
-    made = {"preset": "best", "max_iter": 2, "hidden_layer_sizes": (8,)} | settings
-    raced = fit(tell, "raced", target, X, **made)
-    tell("plan", lambda: raced.plan_)
-    tell("report", record_seconds_left_out, raced)
+    raced = fit(tell, "raced", target, X, **settings)
+    tell.value("plan", raced.plan_)
+    tell.value("report", raced.report_)
     tell_fit(tell, "raced", raced, table(300, 1))
     tell_saved(tell, "raced", raced, X)
     for name, plan in {"again": raced.plan_, "fixed": fixed(raced.plan_)}.items():
-        again = tell_error(tell, name, estimator_of(target, **made).fit, X, y, plan=plan)
+        again = tell_error(tell, name, estimator_of(target, **settings).fit, X, y, plan=plan)
         if again is not None:
             tell_fit(tell, name, again, table(300, 1))
-            tell(f"{name} plan", lambda again=again: again.plan_)
+            tell.value(f"{name} plan", again.plan_)
     tell_trust(tell, "fixed", again, X, y)
     tell_reasons(tell, "fixed", again, X[:60], y[:60])
     tell_exports(tell, "fixed", again, X, (".js", ".c"))
     tell("updated", lambda: again.update(X[:50], y[:50], epochs=1).predict(X[:50]))
 
 
-@topic("race", is_quick=True)
-def race_of_few_rows(tell: Teller) -> None:
-    tell_race(tell, "binary", 90)
-
-
-@topic("race")
-def race_of_numbers(tell: Teller) -> None:
-    tell_race(tell, "number", 1_600)
-
-
-@topic("race")
-def race_of_classes(tell: Teller) -> None:
-    tell_race(tell, "multiclass", 1_600)
-
-
-@topic("race", is_quick=True)
 def distilled(tell: Teller) -> None:
     for target in ("number", "multiclass"):
         X, y = table(160), targets(table(160))[target]
@@ -975,15 +850,16 @@ def distilled(tell: Teller) -> None:
             teacher, X[:120], X_test=X[120:], y_test=y[120:], hidden_layer_sizes=(4,), max_iter=2
         )
         tell_fit(tell, target, student, table(300, 1))
-        tell(f"{target} losses", lambda cost=cost: cost.losses)
+        tell.value(f"{target} losses", cost.losses)
         tell_shown(tell, f"{target} cost", cost)
 
 
-@topic("race")
 def tuned(tell: Teller) -> None:
+    from chainrule.estimators import tune  # takes the clock as it is imported
+
     X, y = table(160), targets(table(160))["number"]
     found = tune(estimator_of("number", max_iter=4), X, y, trials=4, folds=2, seed=1)
-    tell("trials", lambda: found.trials)
+    tell.value("trials", found.trials)
     tell("best", lambda: (found.best, found.default, found.importances, found.estimator.predict(X)))
 
 
@@ -1004,7 +880,6 @@ def tell_exports(
             tell.files(f"{name} {form}", folder)
 
 
-@topic("export", is_quick=True)
 def exported_networks(tell: Teller) -> None:
     X, y = arrays()
     model = c.Model(every_kind(), seed=2)
@@ -1015,7 +890,6 @@ def exported_networks(tell: Teller) -> None:
     tell_exports(tell, "int8", model, X, (".c", ".onnx"), dtype="int8")
 
 
-@topic("export")
 def exported_tables(tell: Teller) -> None:
     X = table(200)
     for target, settings in {
@@ -1037,14 +911,10 @@ def exported_tables(tell: Teller) -> None:
 # --- files of earlier versions ------------------------------------------------------------------------------
 
 
-@topic("files", is_quick=True)
 def earlier_files(tell: Teller) -> None:
     model = c.load(GOLDEN / "model_format_1.safetensors")
     X = np.random.default_rng(0).normal(size=(20, model.network.inputs))
-    tell(
-        "format 1 theta",
-        lambda: {"theta": model.theta, "states": model.states, "network": str(model.network)},
-    )
+    tell.value("format 1 parameters", of_model(model))
     tell("format 1 predict", model.predict_proba if model.task != "regression" else model.predict, X)
     kept = json.loads((GOLDEN / "table_preprocessor_1.json").read_text("utf-8"))
     for place, made in enumerate(kept["made"]):
@@ -1055,19 +925,19 @@ def earlier_files(tell: Teller) -> None:
     for name, load in {"plain": c.load, "fast": c.MLPRegressor.load}.items():
         read = load(GOLDEN / "runs_0.1" / name / "model.safetensors")
         rows_of = houses.drop(columns="price") if name == "fast" else np.linspace(-1, 1, 240).reshape(20, 12)
-        tell(f"{name} theta", lambda read=read: getattr(read, "model_", read).theta)
+        tell.value(f"{name} theta", getattr(read, "model_", read).theta)
         tell(f"{name} predict", read.predict, rows_of)
 
 
 # --- the command --------------------------------------------------------------------------------------------
 
 
-def run_command(tell: Teller, name: str, *words: object, language: str = "en") -> None:
+def run_command(tell: Teller, name: str, line: str, language: str = "en") -> None:
     """Add what the command prints, and its exit code."""
     from commands import invoke
 
     with mock.patch.dict(os.environ, {"CHAINRULE_LANG": language}):
-        done = invoke(words)
+        done = invoke(line.split())
     tell.value(f"{name} printed", [done.stdout, done.stderr, done.exit_code])
 
 
@@ -1084,46 +954,18 @@ def write_tables() -> None:
     np.savez("pictures.npz", X=images, y=np.arange(80) % 4)
 
 
-EXCLUDED = ("--exclude-columns", "size_of_it,dear,person")
-NUMBERS = ("train", "houses.csv", "--target-column", "price", "--epochs", 3, "--hidden", 8, *EXCLUDED)
-RUNS: dict[str, tuple[object, ...]] = {
-    "arrays": ("train", "arrays.npz", "--epochs", 4, "--batch-norm", "--dropout", 0.2, "--patience", 2),
-    "pictures": ("train", "pictures.npz", "--epochs", 2, "--hidden", "8,8", "--augment", "--residual"),
-    "numbers": NUMBERS,
-    "classes": (
-        *(
-            "train",
-            "houses.csv",
-            "--target-column",
-            "size_of_it",
-            "--preset",
-            "fast",
-            "--epochs",
-            3,
-            "--hidden",
-            8,
-        ),
-        *("--exclude-columns", "price,dear", "--groups", "person"),
-    ),
-    "ordered": (
-        *("train", "houses.csv", "--target-column", "dear", "--preset", "fast", "--epochs", 3, "--hidden", 8),
-        *("--exclude-columns", "price,size_of_it,person", "--time", "sold", "--threshold", "f1"),
-    ),
-    "additive": (*NUMBERS[:6], "--preset", "additive", *EXCLUDED),
-    "network": (*NUMBERS, "--preset", "none", "--schedule", "one_cycle", "--validation-fraction", 0.2),
-    "race": (
-        "train",
-        "houses.csv",
-        "--target-column",
-        "price",
-        "--preset",
-        "best",
-        "--epochs",
-        2,
-        "--hidden",
-        8,
-        *EXCLUDED,
-    ),
+NUMBERS = "train houses.csv --target-column price --hidden 8 --exclude-columns size_of_it,dear,person"
+RUNS = {
+    "arrays": "train arrays.npz --epochs 4 --batch-norm --dropout 0.2 --patience 2",
+    "pictures": "train pictures.npz --epochs 2 --hidden 8,8 --augment --residual",
+    "numbers": f"{NUMBERS} --epochs 3",
+    "classes": "train houses.csv --target-column size_of_it --preset fast --epochs 3 --hidden 8 "
+    "--exclude-columns price,dear --groups person",
+    "ordered": "train houses.csv --target-column dear --preset fast --epochs 3 --hidden 8 "
+    "--exclude-columns price,size_of_it,person --time sold --threshold f1",
+    "additive": f"{NUMBERS.replace('--hidden 8', '--preset additive')} --epochs 3",
+    "network": f"{NUMBERS} --epochs 3 --preset none --schedule one_cycle --validation-fraction 0.2",
+    "race": f"{NUMBERS} --epochs 2 --preset best",
 }
 """Runs by the name of their folder."""
 
@@ -1131,137 +973,74 @@ RUNS: dict[str, tuple[object, ...]] = {
 def tell_run(tell: Teller, name: str) -> None:
     """Add a run: what it prints, every file that it leaves, and what each subcommand says of it."""
     write_tables()
-    data, later = str(RUNS[name][1]), "later.csv" if RUNS[name][1] == "houses.csv" else str(RUNS[name][1])
+    data = RUNS[name].split()[1]
+    later = "later.csv" if data == "houses.csv" else data
     for language in LANGUAGES:
-        words = (*RUNS[name], "--out", f"{name}-{language}", "--report")
-        run_command(tell, f"train {language}", *words, language=language)
-        tell.files(f"run {language}", Path(f"{name}-{language}"))
-    run = f"{name}-en"
-    for form in ([], ["--json"]):
-        for language in LANGUAGES if not form else LANGUAGES[:1]:
-            end = f"{' '.join(form)} {language}"
-            for words in (
-                ("evaluate", run, data),
-                ("predict", run, later, "--explain"),
-                ("predict", run, later, "--interval", 0.8),
-                ("check", run, later),
-                ("info", run),
-                ("explain", run, data, "--row", 3),
-            ):
-                run_command(tell, f"{' '.join(map(str, words))} {end}", *words, *form, language=language)
-    run_command(tell, "predict file", "predict", run, later, "--out", "predicted.csv")
-    run_command(tell, "story", "explain", run, data, "--row", 3, "--out", "why.html", language="zh")
-    run_command(tell, "check page", "check", run, later, "--out", "check.html")
-    run_command(tell, "card", "card", run, "--out", "card.md")
-    for each in ("predicted.csv", "why.html", "check.html", "card.md"):
-        tell(each, content, Path(each))
-    shorten(Path(run))
-    run_command(tell, "resume", "train", run, "--resume")
+        run = f"{name}-{language}"
+        run_command(tell, f"train {language}", f"{RUNS[name]} --out {run} --report", language)
+        tell.files(f"run {language}", Path(run))
+    for line in (
+        f"evaluate {run} {data}",
+        f"predict {run} {later} --explain",
+        f"predict {run} {later} --interval 0.8",
+        f"check {run} {later}",
+        f"info {run}",
+        f"explain {run} {data} --row 3",
+    ):
+        run_command(tell, f"{line} --json", f"{line} --json")
+        for language in LANGUAGES:
+            run_command(tell, f"{line} {language}", line, language)
+    run_command(tell, "predict file", f"predict {run} {later} --out predicted.csv")
+    run_command(tell, "story", f"explain {run} {data} --row 3 --out why.html", "zh")
+    run_command(tell, "check page", f"check {run} {later} --out check.html")
+    run_command(tell, "card", f"card {run} --out card.md")
+    tell.files("file", Path(), "*.*")
+    (Path(run) / "metrics.json").unlink()  # as of a run that was stopped
+    run_command(tell, "resume", f"train {run} --resume")
     tell.files("resumed", Path(run))
 
 
-def shorten(run: Path) -> None:
-    """Let a run be one that was stopped: without its results, from the checkpoint on."""
-    (run / "metrics.json").unlink(missing_ok=True)
-
-
-@topic("command", is_quick=True)
-def run_of_arrays(tell: Teller) -> None:
-    tell_run(tell, "arrays")
-
-
-@topic("command")
-def run_of_pictures(tell: Teller) -> None:
-    tell_run(tell, "pictures")
-
-
-@topic("command")
-def run_of_numbers(tell: Teller) -> None:
-    tell_run(tell, "numbers")
-
-
-@topic("command")
-def run_of_classes(tell: Teller) -> None:
-    tell_run(tell, "classes")
-
-
-@topic("command")
-def run_in_order_of_time(tell: Teller) -> None:
-    tell_run(tell, "ordered")
-
-
-@topic("command")
-def run_of_terms(tell: Teller) -> None:
-    tell_run(tell, "additive")
-
-
-@topic("command")
-def run_of_a_network(tell: Teller) -> None:
-    tell_run(tell, "network")
-
-
-@topic("command")
-def run_of_a_race(tell: Teller) -> None:
-    tell_run(tell, "race")
-    run_command(
-        tell,
-        "distill",
-        "distill",
-        "race-zh",
-        "--hidden",
-        4,
-        "--epochs",
-        2,
-        "--between",
-        40,
-        "--out",
-        "small.safetensors",
-    )
-    run_command(tell, "plan", *NUMBERS, "--plan", "race-zh", "--epochs", 2, "--out", "again")
+def race_again(tell: Teller) -> None:
+    write_tables()
+    run_command(tell, "race", f"{RUNS['race']} --out race --quiet")
+    run_command(tell, "plan", f"{NUMBERS} --plan race --epochs 2 --out again")
     tell.files("again", Path("again"))
 
 
-@topic("command")
 def other_commands(tell: Teller) -> None:
     write_tables()
-    run_command(tell, "train", *NUMBERS, "--out", "run", "--members", 2, "--quiet")
+    run_command(tell, "train", f"{NUMBERS} --epochs 3 --members 2 --out run --quiet")
     for form in ("--onnx", "--c", "--js", "--html"):
         for language in LANGUAGES:
-            run_command(tell, f"export {form} {language}", "export", "run", form, language=language)
-    run_command(tell, "export int8", "export", "run", "--c", "--dtype", "int8", "--out", "small.c")
-    run_command(
-        tell, "tune", "tune", "houses.csv", "--target-column", "price", "--trials", 3, "--out", "tuned"
-    )
-    run_command(tell, "data", "data", "diabetes")
-    run_command(tell, "wrong", "train", "houses.csv", "--target-column", "cost", language="zh")
+            run_command(tell, f"export {form} {language}", f"export run {form}", language)
+    run_command(tell, "export int8", "export run --c --dtype int8 --out small.c")
+    run_command(tell, "tune", "tune houses.csv --target-column price --trials 3 --out tuned")
+    run_command(tell, "distill", "distill run --hidden 4 --epochs 2 --between 40")
+    run_command(tell, "data", "data diabetes")
+    run_command(tell, "wrong", "train houses.csv --target-column cost", "zh")
     run_command(tell, "lab", "lab")
+    Path("tuned/journal.log").unlink()  # it has the time of each trial
     tell.files("file", Path())
 
 
-@topic("command", is_quick=True)
 def runs_of_earlier_versions(tell: Teller) -> None:
+    shutil.copytree(GOLDEN / "runs_0.1", ".", dirs_exist_ok=True)
     for name in ("plain", "fast"):
-        run = Path(name)
-        run.mkdir()
-        for path in (GOLDEN / "runs_0.1" / name).iterdir():
-            (run / path.name).write_bytes(path.read_bytes())
-        Path("houses.csv").write_bytes((GOLDEN / "runs_0.1" / "houses.csv").read_bytes())
-        run_command(tell, f"{name} predict", "predict", name, "houses.csv", "--out", f"{name}.csv")
-        run_command(tell, f"{name} evaluate", "evaluate", name, "houses.csv", "--json")
-        run_command(tell, f"{name} info", "info", name)
-        run_command(tell, f"{name} explain", "explain", name, "houses.csv", "--row", 3)
-        run_command(tell, f"{name} longer", "train", name, "--resume", "--epochs", 24)
-        tell.files(name, run)
-        tell(f"{name} predicted", content, Path(f"{name}.csv"))
+        run_command(tell, f"{name} predict", f"predict {name} houses.csv --out {name}.csv")
+        run_command(tell, f"{name} evaluate", f"evaluate {name} houses.csv --json")
+        run_command(tell, f"{name} info", f"info {name}")
+        run_command(tell, f"{name} explain", f"explain {name} houses.csv --row 3")
+        run_command(tell, f"{name} longer", f"train {name} --resume --epochs 24")
+    tell.files("file", Path())
 
 
-@topic("lab")
 def experiments(tell: Teller) -> None:
     for name in ("universality", "regularization", "vanishing"):
         for language in LANGUAGES:
-            words = ("lab", name, "--budget", 0.01, "--repeats", 1, "--out", f"{name}-{language}")
-            run_command(tell, f"{name} {language}", *words, language=language)
-            tell.files(f"{name} {language}", Path(f"{name}-{language}"))
+            folder = f"{name}-{language}"
+            line = f"lab {name} --budget 0.01 --repeats 1 --out {folder}"
+            run_command(tell, f"{name} {language}", line, language)
+            tell.files(f"{name} {language}", Path(folder))
 
 
 # --- the server ---------------------------------------------------------------------------------------------
@@ -1298,18 +1077,91 @@ def tell_served(tell: Teller, target: str, **settings: Any) -> None:
             tell(f"{target} {path}", ask, f"{url}/{path}")
 
 
-@topic("serve", is_quick=True)
-def served_numbers(tell: Teller) -> None:
-    tell_served(tell, "number", n_members=2, hidden_layer_sizes=(8,))
-
-
-@topic("serve")
-def served_classes(tell: Teller) -> None:
-    tell_served(tell, "multiclass", preset="fast")
-    tell_served(tell, "binary", preset="best", hidden_layer_sizes=(8,), max_iter=2)
-
-
 # --- all of it ----------------------------------------------------------------------------------------------
+
+
+class Topic(NamedTuple):
+    """A function that goes through one subject, and its arguments."""
+
+    room: str
+    name: str
+    is_quick: bool
+    go: Callable[..., None]
+    given: tuple[Any, ...] = ()
+    settings: Mapping[str, Any] = {}
+
+
+SMALL: dict[str, Any] = {"n_members": 2, "hidden_layer_sizes": (8,)}
+BEST: dict[str, Any] = {"preset": "best", "hidden_layer_sizes": (8,), "max_iter": 2}
+FAST: dict[str, Any] = {"preset": "fast"}
+TOPICS = [
+    Topic("names", "public", True, public_names),
+    Topic("help", "commands", True, help_of_commands),
+    Topic("model", "layers", True, layers),
+    Topic("model", "methods", True, methods_without_backpropagation),
+    Topic("model", "checkpoints", True, checkpoints),
+    Topic("model", "optimizers", False, optimizers),
+    Topic("model", "losses", False, losses),
+    Topic("model", "ensembles", False, ensembles),
+    Topic("inspection", "traces", True, traces),
+    Topic("inspection", "attributions", True, attributions),
+    Topic("estimators", "few rows", True, few_rows),
+    Topic("estimators", "like scikit-learn", True, like_scikit_learn),
+    Topic("estimators", "tables", True, preparation_of_tables),
+    Topic("estimators", "settings", False, settings_of_fits),
+    Topic("estimators", "terms", False, terms),
+    *(Topic("estimators", preset, False, tell_preset, (preset,)) for preset in PRESETS),
+    Topic("trust", "number", True, tell_answers, ("number",), SMALL),
+    *(
+        Topic("trust", target, False, tell_answers, (target,), FAST)
+        for target in ("two numbers", "binary", "multiclass", "multilabel")
+    ),
+    Topic("trust", "thresholds", False, thresholds),
+    Topic("trust", "notices", False, notices),
+    Topic("race", "few rows", True, tell_race, ("binary", 90), BEST),
+    Topic("race", "numbers", False, tell_race, ("number", 1_600), BEST),
+    Topic("race", "classes", False, tell_race, ("multiclass", 1_600), BEST),
+    Topic("race", "distilled", True, distilled),
+    Topic("race", "tuned", False, tuned),
+    Topic("export", "networks", True, exported_networks),
+    Topic("export", "tables", False, exported_tables),
+    Topic("files", "earlier", True, earlier_files),
+    *(Topic("command", name, name == "arrays", tell_run, (name,)) for name in RUNS),
+    Topic("command", "race again", False, race_again),
+    Topic("command", "others", False, other_commands),
+    Topic("command", "earlier runs", True, runs_of_earlier_versions),
+    Topic("lab", "experiments", False, experiments),
+    Topic("serve", "number", True, tell_served, ("number",), SMALL),
+    Topic("serve", "multiclass", False, tell_served, ("multiclass",), FAST),
+    Topic("serve", "race", False, tell_served, ("binary",), BEST),
+]
+
+
+def slower(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return a clock that goes on from now by a millionth of the speed."""
+    start = clock()
+    return lambda: start + (clock() - start) * SLOWER
+
+
+def prepare() -> None:
+    """Slow the clocks of this process down."""
+    time.monotonic, time.perf_counter = slower(time.monotonic), slower(time.perf_counter)
+
+
+def go_through(place: int) -> list[str]:
+    """Return the lines of a topic, in a folder of its own."""
+    topic, before = TOPICS[place], os.getcwd()
+    tell = Teller(f"{topic.room}/{topic.name}")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.chdir(folder)
+        try:
+            topic.go(tell, *topic.given, **topic.settings)
+        except Exception as error:
+            tell.value("ended", error)
+        finally:
+            os.chdir(before)
+    return tell.lines
 
 
 def lines(places: list[int]) -> Iterator[str]:
