@@ -21,11 +21,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule import ConfigError, DataError, MLPClassifier, MLPRegressor, ShapeError, TablePreprocessor
 from chainrule.bound.predictors import BoundClassifier, BoundRegressor
 from chainrule.bound.rows import TableRow
 from chainrule.engines.native import REASON
-from chainrule.errors import ConfigError, DataError, ShapeError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 160

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import DataError, MLPClassifier, MLPRegressor, ShapeError
 from chainrule.bound import predictors
 from chainrule.bound.rows import KnownColumns, cells_of_rows
 from chainrule.engines.native import REASON
-from chainrule.errors import DataError, ShapeError
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.fitting.result import FEW
 from chainrule.race.blend import Blend, BlendPart, RaceResult

@@ -13,8 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.errors import DataError, ShapeError
+from chainrule import DataError, MLPClassifier, MLPRegressor, ShapeError, TablePreprocessor
 from chainrule.tables import reading
 from chainrule.tables.reading import MAX_FEW_ROWS
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chainrule import METHODS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
-from chainrule.training.without_backprop import METHODS
 
 TABLE = "two.npz"
 

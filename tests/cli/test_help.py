@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
+from chainrule import METHODS
 from chainrule.cli import EXAMPLES, app
 from chainrule.cli.train_words import TRAIN
 from chainrule.datasets import load_mnist
@@ -22,7 +23,6 @@ from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.presets import ADDITIVE, BEST, PRESETS
 from chainrule.recipe.settings import NAMES, Settings, flag
-from chainrule.training.without_backprop import METHODS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 GROUP = get_command(app)

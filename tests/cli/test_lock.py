@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.errors import ConfigError
+from chainrule import ConfigError
 from chainrule.recipe import folder
 
 HOLDER = """

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from chainrule import ConfigError, FormatError
 from chainrule.core import codec
 from chainrule.core.codec import ASCENDING, Count, above, from_to, one_of, sized
-from chainrule.errors import ConfigError, FormatError
 
 Numbers = NDArray[np.float64]
 

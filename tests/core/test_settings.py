@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule import ConfigError
 from chainrule.core.settings import check_count, check_number, count_settings, is_count, number_settings
-from chainrule.errors import ConfigError
 
 
 @pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5), np.int64(0), Fraction(1, 2)])

@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 
 import chainrule as c
+from chainrule import ConfigError, TablePreprocessor
 from chainrule.datasets import arrow_text, cells, read_table
-from chainrule.errors import ConfigError
 from chainrule.serve.server import served
-from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.rows import rows_of
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from chainrule import ConfigError, FormatError
 from chainrule.datasets import read_table
 from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.table_files import read_laid_out
-from chainrule.errors import ConfigError, FormatError
 
 TEXTS = [
     ("cp950", ["台北", "高雄", "許功蓋"]),

@@ -7,9 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from chainrule import DataError, FormatError
 from chainrule.datasets import load_idx_folder, read_idx
 from chainrule.datasets.idx import TYPES
-from chainrule.errors import DataError, FormatError
 
 
 def idx_bytes(array):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from chainrule import DataError, FormatError, ShapeError
 from chainrule.datasets import center_digit, load_mnist, read_digit
-from chainrule.errors import DataError, FormatError, ShapeError
 
 
 @pytest.fixture(scope="module")

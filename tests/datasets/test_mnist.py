@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chainrule import FormatError
 from chainrule.datasets import cache_folder, load_mnist, mnist
-from chainrule.errors import FormatError
 
 
 @pytest.fixture(scope="module")

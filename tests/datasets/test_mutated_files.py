@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import ChainruleError
+from chainrule import ChainruleError
 
 SEED = 0
 ALLOWED_BYTES = 100 << 20  # beyond the file

@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from chainrule import DataError, FormatError
 from chainrule.datasets import load_npz, read_npy, read_npz
-from chainrule.errors import DataError, FormatError
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 Y = np.array([0, 1, 1, 0], np.uint8)

@@ -16,11 +16,11 @@ import pytest
 from pyarrow import parquet
 
 import chainrule as c
-from chainrule import datasets
+from chainrule import ParquetSource, datasets
 from chainrule.data.stream import Stream
 from chainrule.data.windows import pieces
 from chainrule.datasets.column_files import ColumnFile
-from chainrule.datasets.parquet_source import TILE_ROWS, ParquetSource
+from chainrule.datasets.parquet_source import TILE_ROWS
 
 R = np.random.default_rng(1)
 N = 400

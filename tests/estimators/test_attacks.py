@@ -16,8 +16,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_validate
 
 import chainrule
-from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.errors import ChainruleError, FormatError
+from chainrule import ChainruleError, FormatError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators.graphs import graph_inputs
 
 X, Y = load_iris(return_X_y=True)

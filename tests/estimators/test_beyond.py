@@ -14,8 +14,7 @@ from sklearn.datasets import load_iris, make_regression
 from sklearn.metrics import f1_score
 
 import chainrule
-from chainrule import MLPClassifier, MLPRegressor
-from chainrule.errors import FormatError
+from chainrule import FormatError, MLPClassifier, MLPRegressor
 
 X, Y = load_iris(return_X_y=True)
 A, B = make_regression(200, 5, n_targets=1, noise=10, random_state=0)

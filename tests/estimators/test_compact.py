@@ -19,6 +19,7 @@ from safetensors.numpy import save as to_bytes
 from chainrule import (
     Dense,
     Ensemble,
+    FormatError,
     MeanSquaredError,
     MLPClassifier,
     MLPRegressor,
@@ -26,7 +27,6 @@ from chainrule import (
     Network,
     load,
 )
-from chainrule.errors import FormatError
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.report import RaceReport

@@ -11,10 +11,8 @@ import pandas as pd
 import pytest
 
 import chainrule
-from chainrule import ConfigError, Ensemble, FormatError, Huber, MLPRegressor
+from chainrule import ConfigError, Ensemble, FormatError, Huber, Loss, MeanOverMembers, MLPRegressor
 from chainrule.formulas.initializers import Initializer
-from chainrule.formulas.losses import Loss
-from chainrule.formulas.mean_over_members import MeanOverMembers
 
 RNG = np.random.default_rng(4)
 N = 120

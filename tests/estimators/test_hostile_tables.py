@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import ChainruleError, MLPClassifier, MLPRegressor
-from chainrule.errors import ShapeError
+from chainrule import ChainruleError, MLPClassifier, MLPRegressor, ShapeError
 from chainrule.presets import PRESETS
 from chainrule.tables.reading import read
 from full import FULL

@@ -10,12 +10,17 @@ import pytest
 from scipy import sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from chainrule import MLPClassifier
+from chainrule import (
+    BatchNorm,
+    Dense,
+    MeanSquaredError,
+    MLPClassifier,
+    Network,
+    PiecewiseLinearEmbedding,
+    ReLU,
+)
 from chainrule.fitting.result import FEW
 from chainrule.fitting.start import PIECE, initial_theta
-from chainrule.formulas.layers import BatchNorm, Dense, PiecewiseLinearEmbedding, ReLU
-from chainrule.formulas.losses import MeanSquaredError
-from chainrule.network.network import Network
 from chainrule.tables.labels import Labels
 
 

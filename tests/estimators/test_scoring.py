@@ -13,10 +13,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import fbeta_score, get_scorer, make_scorer, mean_pinball_loss
 
-from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
+from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor, Quantile
 from chainrule.core import codec
 from chainrule.fitting.held import result_of
-from chainrule.formulas.losses import Quantile
 from chainrule.race.candidates import Candidate
 from chainrule.race.judge import Judge, ScoredParts, greedy, score_weights
 from chainrule.race.report import RaceReport, Record

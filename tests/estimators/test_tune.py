@@ -134,7 +134,7 @@ def test_a_trial_ends_at_its_deadline_on_request_and_where_it_diverges():
     stopped = problem()
     stopped.stop.set()
     assert tried(regressor(), {}, stopped, None, math.inf).state == "interrupted"
-    from chainrule.formulas.optimizers import GradientDescent
+    from chainrule import GradientDescent
 
     bad = tried(regressor(), {"optimizer": GradientDescent(1e30)}, problem(), None, math.inf)
     assert (bad.state, bad.value) == ("failed", None) and bad.error
@@ -374,7 +374,7 @@ def test_bad_estimators_data_and_journals(tmp_path, monkeypatch):
     text.write_text("no journal\n")
     with pytest.raises(FormatError, match=r"text.log is not the journal of a search"):
         tune(regressor(), X, Y, trials=1, journal=text)
-    from chainrule.formulas.optimizers import GradientDescent
+    from chainrule import GradientDescent
 
     with pytest.raises(DataError, match="the settings as they are fail: "):
         tune(regressor(optimizer=GradientDescent(1e30)), X, Y, trials=1)

@@ -14,8 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import ChainruleError, MLPClassifier, MLPRegressor
-from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule import (
+    ChainruleError,
+    ConfigError,
+    DataError,
+    MLPClassifier,
+    MLPRegressor,
+    ShapeError,
+    TablePreprocessor,
+)
 from chainrule.explain import answers, chords
 from chainrule.explain.columns import half_widths
 from chainrule.explain.parts import AnswerPart
@@ -23,7 +30,6 @@ from chainrule.explain.reasons import cell
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.report import RaceReport
-from chainrule.tables.preprocessor import TablePreprocessor
 from halves import half
 from hostile_tables import hostile_table
 

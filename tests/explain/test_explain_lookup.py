@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.explain import chords, explain
 from chainrule.explain.chords import Shares
 from chainrule.explain.explain import MAX_ROWS
@@ -24,7 +24,6 @@ from chainrule.race import candidates
 from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.candidates import Candidate
 from chainrule.race.report import RaceReport
-from chainrule.tables.preprocessor import TablePreprocessor
 
 PERSONS, VISITS = 100, 4
 SMALL = (

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
+from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.presets import PRESETS
-from chainrule.tables.preprocessor import TablePreprocessor
 from exported import later, table
 from hostile_tables import hostile_table
 

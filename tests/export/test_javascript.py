@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import node
-from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
+from chainrule import ChainruleError, ConfigError, DataError, MLPClassifier, MLPRegressor
 from chainrule.datasets import numerals
-from chainrule.errors import DataError, TableWarning
+from chainrule.errors import TableWarning
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphBuilder

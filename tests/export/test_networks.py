@@ -11,6 +11,7 @@ import pytest
 
 from chainrule import (
     ConfigError,
+    DataError,
     Dense,
     Ensemble,
     Layer,
@@ -19,12 +20,12 @@ from chainrule import (
     Network,
     ReLU,
     Rescale,
+    ShapeError,
     Sigmoid,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     Standardize,
 )
-from chainrule.errors import DataError, ShapeError
 from exported import difference, moved
 
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "16"))

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule import ConfigError, MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.errors import FormatError
+from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.fitting.additive import merged, score
 from chainrule.fitting.terms import OTHER, AdditiveTerm, Axis, Terms, as_plain, from_plain
 from chainrule.tables.crossed import Crossed, sides, with_edges

@@ -13,22 +13,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, Network
+from chainrule import (
+    Callback,
+    DataError,
+    Dense,
+    Ensemble,
+    MeanSquaredError,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Network,
+    PiecewiseLinearEmbedding,
+    Scale,
+    Shift,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 from chainrule.data.samples import Samples
-from chainrule.errors import DataError
 from chainrule.fitting import folds
 from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
 from chainrule.fitting.few_solved import OF_ALL, Bound, center_of, cool, cooled, of_shares, temperature_of
 from chainrule.fitting.held import result_of
 from chainrule.fitting.plan import ALONE, Conditions, few_of
 from chainrule.fitting.start import bend, dense_slots
-from chainrule.formulas.layers import Dense, PiecewiseLinearEmbedding, Scale, Shift
-from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.presets import few
 from chainrule.presets.base import Facts, FoldMembers
 from chainrule.tables.data import FitInput
 from chainrule.tables.structure import RowStructure
-from chainrule.training.callbacks import Callback
 from chainrule.training.fit import measure
 
 RNG = np.random.default_rng(0)

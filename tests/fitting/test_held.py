@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from chainrule import MLPClassifier, MLPRegressor
-from chainrule.errors import DataError
+from chainrule import DataError, MLPClassifier, MLPRegressor
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.race import candidates
 

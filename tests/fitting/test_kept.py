@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
+from chainrule import Callback, ConfigError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_under
 from chainrule.fitting import loop
 from chainrule.fitting.limit import FitLimit
@@ -18,7 +18,6 @@ from chainrule.fitting.refit import Following
 from chainrule.fitting.result import FitResult
 from chainrule.tables.data import FitInput
 from chainrule.training import checkpoint
-from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 R = np.random.default_rng(0)

@@ -12,14 +12,23 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
-from chainrule import SGD, Callback, MLPClassifier, MLPRegressor
+from chainrule import (
+    SGD,
+    Callback,
+    Dense,
+    GroupedDense,
+    MeanOverMembers,
+    MeanSquaredError,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Network,
+    ReLU,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 from chainrule.fitting import loop
 from chainrule.fitting.loop import Level, Leveled, last_slots, level_of, put, to_level
-from chainrule.formulas.layers import Dense, GroupedDense, ReLU
-from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
-from chainrule.formulas.mean_over_members import MeanOverMembers
-from chainrule.model import Model
-from chainrule.network.network import Network
 from chainrule.training.run import Run
 
 RANDOM = np.random.default_rng(3)

@@ -11,7 +11,24 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
-from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU
+from chainrule import (
+    Constant,
+    Dense,
+    Embedding,
+    Loss,
+    MeanSquaredError,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Network,
+    PiecewiseLinearEmbedding,
+    ReLU,
+    Scale,
+    Shift,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.fitting import few_solved
 from chainrule.fitting.dealing import Dealt
@@ -33,9 +50,6 @@ from chainrule.fitting.few_solved import (
     widened,
 )
 from chainrule.fitting.held import result_of
-from chainrule.formulas.initializers import Constant
-from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale, Shift, Tanh
-from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.training.fit import measure
 
 RNG = np.random.default_rng(0)

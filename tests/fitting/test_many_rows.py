@@ -16,8 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from chainrule import TablePreprocessor
-from chainrule.errors import DataError
+from chainrule import DataError, TablePreprocessor
 from chainrule.tables import preprocessor, reading
 from chainrule.tables.column import objects, shortened
 from chainrule.tables.preprocessor import transform_blocks, transform_each

@@ -9,10 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule import MLPClassifier, MLPRegressor
-from chainrule.errors import DataError
+from chainrule import DataError, MLPClassifier, MLPRegressor, Quantile
 from chainrule.fitting import refit
-from chainrule.formulas.losses import Quantile
 from chainrule.tables.held_out import HeldOut
 from chainrule.training import fit as training
 

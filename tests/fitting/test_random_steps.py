@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU
+from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU, Scale, SigmoidCrossEntropy
 from chainrule.data.samples import Samples
 from chainrule.fitting import few_solved
 from chainrule.fitting.few_solved import (
@@ -25,8 +25,6 @@ from chainrule.fitting.few_solved import (
 )
 from chainrule.fitting.held import result_of
 from chainrule.fitting.start import dense_slots
-from chainrule.formulas.layers import Scale
-from chainrule.formulas.losses import SigmoidCrossEntropy
 from chainrule.presets import few
 
 RNG = np.random.default_rng(0)

@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from chainrule import Callback, Ensemble, MLPClassifier, MLPRegressor
+from chainrule import Callback, ConfigError, DataError, Ensemble, MLPClassifier, MLPRegressor, NonFiniteError
 from chainrule.engines.native.engine import NativeEngine
-from chainrule.errors import ConfigError, DataError, NonFiniteError
 from chainrule.fitting import loop, refit
 from chainrule.presets import PRESETS
 from chainrule.presets.base import Facts

@@ -12,12 +12,15 @@ from numpy.testing import assert_allclose
 
 from chainrule import (
     ConfigError,
+    Dense,
+    Dropout,
     MLPClassifier,
     MLPRegressor,
     PiecewiseLinearEmbedding,
+    ReLU,
+    Scale,
     TablePreprocessor,
 )
-from chainrule.formulas.layers import Dense, Dropout, ReLU, Scale
 
 ROWS = 260
 DIRECTIONS = {"up": 1, "down": -1}

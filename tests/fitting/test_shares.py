@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import MLPClassifier
+from chainrule import MeanSquaredError, MLPClassifier, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.data.samples import Samples
 from chainrule.fitting import folds
 from chainrule.fitting.few_solved import MOST_SHIFT, Bound, shift, shift_of, shifted
-from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 LOSS = SigmoidCrossEntropy()
 

@@ -15,16 +15,24 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from chainrule import (
+    ENGINES,
+    Dense,
+    Layer,
+    MeanOverMembers,
+    Network,
+    Optimizer,
+    Residual,
+    Skip,
+    SoftmaxCrossEntropy,
+)
 from chainrule.data.samples import Samples
-from chainrule.engines import ENGINES, Plan, StepSettings
+from chainrule.engines import Plan, StepSettings
 from chainrule.engines.step import step
 from chainrule.formulas import layers as l
-from chainrule.formulas.layers import Context, Dense, Layer
-from chainrule.formulas.losses import LOSSES, SoftmaxCrossEntropy
-from chainrule.formulas.mean_over_members import MeanOverMembers
-from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
-from chainrule.network.blocks import Residual, Skip
-from chainrule.network.network import Network
+from chainrule.formulas.layers import Context
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.trained.persistence import LAYERS
 from layer_examples import every_kind_of_layer, examples
 from states import drawn_states, stands_first

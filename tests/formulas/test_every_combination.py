@@ -22,12 +22,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from chainrule import Dense, Layer, Loss, MeanSquaredError, Network, Residual, Skip, Tanh
 from chainrule.formulas import layers, losses
-from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer, Tanh
-from chainrule.formulas.losses import LOSSES, Loss, MeanSquaredError
+from chainrule.formulas.layers import ACTIVATIONS, Context
+from chainrule.formulas.losses import LOSSES
 from chainrule.network import backprop
-from chainrule.network.blocks import Residual, Skip
-from chainrule.network.network import Network
 from chainrule.trained.persistence import LAYERS
 from states import drawn_states, stands_first
 

@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from chainrule.errors import ConfigError
-from chainrule.formulas.initializers import (
-    INITIALIZERS,
+from chainrule import (
+    ConfigError,
     Constant,
     GlorotNormal,
     GlorotUniform,
@@ -24,6 +23,7 @@ from chainrule.formulas.initializers import (
     SameForMembers,
     Uniform,
 )
+from chainrule.formulas.initializers import INITIALIZERS
 
 EVERY = [initializer() for initializer in INITIALIZERS.values()]
 every_initializer = pytest.mark.parametrize("initializer", EVERY, ids=lambda initializer: initializer.kind)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.formulas.layers import LAYERS, Context, Layer, Projection
+from chainrule import Layer
+from chainrule.formulas.layers import LAYERS, Context, Projection
 from chainrule.formulas.layers.base import OF_A_CLASS
 from chainrule.network import backprop
 from states import drawn_states

@@ -13,12 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.errors import ConfigError
-from chainrule.formulas import losses
-from chainrule.formulas.losses import (
-    LOSSES,
+from chainrule import (
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
+    ConfigError,
     Huber,
     Loss,
     MeanAbsoluteError,
@@ -28,6 +26,8 @@ from chainrule.formulas.losses import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
 )
+from chainrule.formulas import losses
+from chainrule.formulas.losses import LOSSES
 
 # Other settings than the default, by field: a new loss with one of these fields is tested with them as well.
 SETTINGS: dict[str, list[Any]] = {"half": [True], "delta": [0.3], "q": [0.1, 0.9], "label_smoothing": [0.2]}

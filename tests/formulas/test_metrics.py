@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as sk
 
-from chainrule.errors import ConfigError, ShapeError
+from chainrule import ConfigError, ShapeError
 from chainrule.formulas import metrics
 from chainrule.formulas.metrics import METRICS, evaluate
 

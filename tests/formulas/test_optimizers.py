@@ -11,20 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.errors import ConfigError
-from chainrule.formulas.optimizers import (
+from chainrule import (
     LBFGS,
-    OPTIMIZERS,
     SGD,
     Adagrad,
     Adam,
     AdamW,
     AMSGrad,
+    ConfigError,
     GradientDescent,
     Nadam,
     Optimizer,
     RMSprop,
 )
+from chainrule.formulas.optimizers import OPTIMIZERS
 
 RULES = [
     *(rule() for rule in OPTIMIZERS.values() if issubclass(rule, Optimizer)),

@@ -11,8 +11,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
+from chainrule import Layer, Parameter
 from chainrule.engines.native import REASON
-from chainrule.formulas.layers import Layer, Parameter
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(40, 5))

@@ -11,20 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.errors import ConfigError
-from chainrule.formulas.schedules import (
-    SCHEDULES,
-    Constant,
+from chainrule import (
+    ConfigError,
     Cosine,
     CosLog,
     Exponential,
     FlatCosine,
     InverseScaling,
     OneCycle,
-    PlateauState,
     ReduceOnPlateau,
     StepDecay,
 )
+from chainrule.formulas.schedules import SCHEDULES, Constant, PlateauState
 
 EVERY = [
     *(schedule() for schedule in SCHEDULES.values()),

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule import Residual
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
-from chainrule.network.blocks import Residual
 
 STORED = dict(np.load(Path(__file__).with_name("pytorch.npz")))
 ABOUT = json.loads(str(STORED["about"]))

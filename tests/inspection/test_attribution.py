@@ -25,6 +25,7 @@ from chainrule import (
     Dense,
     Dropout,
     Embedding,
+    Layer,
     LeakyReLU,
     MeanSquaredError,
     Model,
@@ -46,7 +47,6 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.formulas.layers import Layer
 from chainrule.formulas.layers.activation import ACTIVATIONS
 from chainrule.inspection.attribution import (
     METHODS,

@@ -16,6 +16,7 @@ from chainrule import (
     Activation,
     BatchNorm,
     ConfigError,
+    Constant,
     Dense,
     Dropout,
     GradientDescent,
@@ -43,7 +44,6 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import ACTIVATIONS, Operation
 from chainrule.formulas.losses import LOSSES
 from chainrule.inspection.derivation.cellwise import CellwiseEdge

@@ -7,6 +7,7 @@ import pytest
 
 from chainrule import (
     BatchNorm,
+    ConfigError,
     Dense,
     MeanSquaredError,
     Model,
@@ -14,11 +15,11 @@ from chainrule import (
     ReLU,
     Rescale,
     Residual,
+    ShapeError,
     Skip,
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.errors import ConfigError, ShapeError
 from chainrule.inspection.features.features import best_inputs, exciting_samples, layer_outputs, weight_images
 from chainrule.inspection.features.representations import cka_matrix, linear_cka, linear_probe
 from chainrule.inspection.trace.regions import Ball, Box, prior, total_variation

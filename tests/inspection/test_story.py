@@ -16,6 +16,7 @@ from chainrule import (
     CategoricalCrossEntropy,
     ConfigError,
     Dense,
+    Layer,
     MeanSquaredError,
     Model,
     Network,
@@ -30,7 +31,6 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Standardize,
 )
-from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.story import Story, explain
 from chainrule.views.chapters import Grid

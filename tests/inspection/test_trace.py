@@ -14,6 +14,7 @@ from chainrule import (
     Adam,
     BatchNorm,
     ConfigError,
+    Constant,
     Dense,
     Dropout,
     Layer,
@@ -32,7 +33,6 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.formulas.initializers import Constant
 from chainrule.inspection.trace.memory import memory
 from chainrule.inspection.trace.trace import Trace
 

@@ -10,8 +10,7 @@ import types
 import numpy as np
 import pytest
 
-from chainrule import lab
-from chainrule.errors import ConfigError, ShapeError
+from chainrule import ConfigError, ShapeError, lab
 from chainrule.lab.base import check_options, part, scaled
 from chainrule.views.experiments import Report
 from chainrule.views.figures import learning_curve

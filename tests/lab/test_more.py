@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import SGD, Adam, GradientDescent, lab
-from chainrule.errors import ConfigError
+from chainrule import SGD, Adam, ConfigError, GradientDescent, lab
 from chainrule.lab import approximation, descent, overfitting, slices
 from chainrule.lab import features as features_lab
 from chainrule.views.experiments import Report

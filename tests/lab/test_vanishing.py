@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from chainrule.errors import ConfigError
+from chainrule import ConfigError
 from chainrule.lab.vanishing import ARMS, DEPTHS, make_network, vanishing
 from chainrule.lab.vanishing_report import Measured, cells
 from chainrule.views.words.en import lab_vanishing as words

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import ConfigError
+from chainrule import METHODS, ConfigError
 from chainrule.lab import Report, run
 from chainrule.lab import without_backprop_runs as runs
-from chainrule.training.without_backprop import METHODS, Estimator
+from chainrule.training.without_backprop import Estimator
 from chainrule.views import figures
 from chainrule.views.figures import search
 from chainrule.views.words.en import lab_without_backprop as words
@@ -158,7 +158,7 @@ def test_samples_are_pooled_pixels():
 
 
 def test_a_course_that_runs_away_ends(monkeypatch: pytest.MonkeyPatch):
-    from chainrule.errors import NonFiniteError
+    from chainrule import NonFiniteError
 
     task = runs.MethodTask(runs.network(), *runs.samples())
 

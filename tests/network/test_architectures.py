@@ -8,12 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule import Clip, GradientDescent, load
+from chainrule import Clip, GradientDescent, Network, load
 from chainrule.data.checks import check_samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
 from chainrule.formulas.layers import Context
-from chainrule.network.network import Network
 from strategies import networks, problems, seeds
 
 # What is drawn at random may do what the package advises against, such as a Sigmoid before SigmoidCrossEntropy.

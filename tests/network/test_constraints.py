@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
+from chainrule import Constraints, FormatError, MeanOverMembers
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, native
 from chainrule.engines.step import step
-from chainrule.errors import FormatError
 from chainrule.formulas.layers import Context
-from chainrule.formulas.mean_over_members import MeanOverMembers
-from chainrule.network.constraints import Constraints
 from chainrule.training.fit import measure
 from states import drawn_states
 

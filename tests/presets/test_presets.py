@@ -14,13 +14,27 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from chainrule import AdamW, Ensemble, MLPClassifier, MLPRegressor, Model, TablePreprocessor
-from chainrule.errors import ConfigError, DataError
-from chainrule.formulas.layers import SELU, Dense, GroupedDense, Mish, ParametricActivation, Tanh
-from chainrule.formulas.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
-from chainrule.formulas.mean_over_members import MeanOverMembers
+from chainrule import (
+    SELU,
+    AdamW,
+    ConfigError,
+    DataError,
+    Dense,
+    Ensemble,
+    GroupedDense,
+    MeanOverMembers,
+    Mish,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Network,
+    ParametricActivation,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    TablePreprocessor,
+    Tanh,
+)
 from chainrule.inspection.story import explain
-from chainrule.network.network import Network
 from chainrule.presets import PRESETS, base, few, realmlp, tabm
 from chainrule.presets.base import Facts, Proposal
 from halves import half

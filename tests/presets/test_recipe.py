@@ -11,15 +11,25 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from chainrule import AdamW, MLPClassifier, MLPRegressor, Model, TablePreprocessor
-from chainrule.errors import ConfigError
+from chainrule import (
+    AdamW,
+    ConfigError,
+    Cosine,
+    Dense,
+    Dropout,
+    FlatCosine,
+    LeCunNormal,
+    MeanOverMembers,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Scale,
+    TablePreprocessor,
+    Tanh,
+)
 from chainrule.fitting.curve import LearningCurve
 from chainrule.fitting.parameters import values_of
 from chainrule.fitting.plan import FitPlan, resolved
-from chainrule.formulas.initializers import LeCunNormal
-from chainrule.formulas.layers import Dense, Dropout, Scale, Tanh
-from chainrule.formulas.mean_over_members import MeanOverMembers
-from chainrule.formulas.schedules import Cosine, FlatCosine
 from chainrule.presets import PRESETS, fast
 from chainrule.presets.base import Facts, Proposal, Recipe
 from chainrule.presets.variants import VARIANTS

@@ -29,9 +29,12 @@ from chainrule import (
     ConfigError,
     DataError,
     FormatError,
+    MeanSquaredError,
     MLPClassifier,
     MLPRegressor,
     Model,
+    Poisson,
+    Scale,
     TablePreprocessor,
     load,
 )
@@ -40,8 +43,6 @@ from chainrule.fitting.dealing import ALWAYS, deal
 from chainrule.fitting.held import result_of
 from chainrule.fitting.parameters import values_of
 from chainrule.fitting.plan import Conditions
-from chainrule.formulas.layers import Scale
-from chainrule.formulas.losses import MeanSquaredError, Poisson
 from chainrule.presets import PRESETS
 from chainrule.presets.variants import VARIANTS
 from chainrule.race import candidates, draw, fit_lookup, race, runner

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import MeanSquaredError, MLPClassifier, MLPRegressor, Poisson
 from chainrule.estimators.base import fit_on
 from chainrule.fitting import few_solved, in_time
 from chainrule.fitting.held import result_of
-from chainrule.formulas.losses import MeanSquaredError, Poisson
 from chainrule.presets.variants import VARIANTS
 from chainrule.race import candidates, draw, files
 from chainrule.race.blend import RaceResult

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import MeanSquaredError, MLPClassifier, MLPRegressor
 from chainrule.fitting.lookup import ComparedRows
-from chainrule.formulas.losses import MeanSquaredError
 from chainrule.race import candidates, fit_lookup
 from chainrule.race.candidates import Candidate
 from chainrule.race.fit_lookup import NEAREST, Queries

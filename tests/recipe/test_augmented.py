@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.errors import ConfigError
+from chainrule import ConfigError
 from chainrule.recipe import augmented
 from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import ConfigError, DataError
+from chainrule import ConfigError, DataError
 from chainrule.recipe.columns import FREE_ROWS, TiedRows, divide, read_target, tied_rows
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run

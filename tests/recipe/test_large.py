@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from chainrule.errors import ConfigError, DataError
+from chainrule import ConfigError, DataError
 from chainrule.recipe import large
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.errors import ChainruleError, DataError
+from chainrule import ChainruleError, DataError
 from chainrule.serve.answering import PLAIN, Extras
 from chainrule.serve.batches import Batches, Waiting, answered
 from chainrule.serve.bodies import BusyError, Limits, writer

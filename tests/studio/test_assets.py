@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.errors import FormatError
+from chainrule import FormatError
 from chainrule.studio.page import assets as module
 from chainrule.studio.page.assets import LANGUAGES, TYPES, VERSION, assets, merge, modules, texts
 from chainrule.studio.page.join import join

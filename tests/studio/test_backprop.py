@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from chainrule import (
     SGD,
     BatchNorm,
+    ChainruleError,
     Dense,
     Dropout,
     MeanSquaredError,
@@ -22,7 +23,6 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.errors import ChainruleError
 from chainrule.inspection.trace.gradient_check import loss_and_gradient
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens

@@ -15,8 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import Dense, MeanSquaredError, Model, Network, SoftmaxCrossEntropy
-from chainrule.errors import ChainruleError, ConfigError
+from chainrule import (
+    ChainruleError,
+    ConfigError,
+    Dense,
+    MeanSquaredError,
+    Model,
+    Network,
+    SoftmaxCrossEntropy,
+)
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, MAX_INT, Command, command, find, fitted

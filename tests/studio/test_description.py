@@ -8,8 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from chainrule.formulas.initializers import GlorotUniform, HeNormal
-from chainrule.formulas.layers import Dense
+from chainrule import Dense, GlorotUniform, HeNormal
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.studio.description import description

@@ -10,12 +10,22 @@ import pytest
 from PIL import Image
 
 import chainrule as cr
-from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
+from chainrule import (
+    Dense,
+    Model,
+    Network,
+    ReLU,
+    Rescale,
+    Residual,
+    Skip,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Standardize,
+)
 from chainrule.datasets import load_mnist
 from chainrule.datasets.idx import Dataset
 from chainrule.datasets.images import center_digit
-from chainrule.formulas.layers import ACTIVATIONS, Softmax, Standardize
-from chainrule.network.blocks import Residual, Skip
+from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.recipe.data import Data, from_arrays, load
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS

@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule import SGD, Adam, ConfigError, Dense, Model, Network, SoftmaxCrossEntropy, Tanh
 from chainrule.core.random import generator
-from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Dense, Tanh
-from chainrule.formulas.losses import SoftmaxCrossEntropy
-from chainrule.formulas.optimizers import SGD, Adam
 from chainrule.lab import vanishing as lab
 from chainrule.lab.without_backprop_runs import ARMS, BATCH, MethodTask, run, samples
-from chainrule.model import Model
-from chainrule.network.network import Network
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import pack

@@ -16,7 +16,7 @@ from studio_pages import page_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from chainrule.formulas.losses import Loss
+    from chainrule import Loss
 
 pytestmark = pytest.mark.browser
 ENTRY = """import { lossOf } from './losses.js';

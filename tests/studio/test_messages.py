@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from chainrule.errors import DataError
+from chainrule import DataError
 from chainrule.studio.messages import MAX_TEXT, Ack, Call, pack, parse
 from studio_messages import unpacked
 

@@ -12,6 +12,9 @@ import pytest
 import chainrule.studio.server.app  # registers the commands
 from chainrule import (
     BatchNorm,
+    ChainruleError,
+    ConfigError,
+    DataError,
     Dense,
     Dropout,
     MeanSquaredError,
@@ -24,7 +27,6 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.export.effect import effect_of_int8
 from chainrule.formulas.layers import Context
 from chainrule.inspection.features.features import exciting_samples, layer_outputs

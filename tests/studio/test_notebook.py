@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule.studio
-from chainrule import Adam, BatchNorm, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.errors import ConfigError
+from chainrule import Adam, BatchNorm, ConfigError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.studio import notebook
 from studio_messages import unpacked
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.errors import ChainruleError
+from chainrule import ChainruleError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
 from chainrule.studio.commands import find

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import ChainruleError, ConfigError, DataError
-from chainrule.model import Model
+from chainrule import ChainruleError, ConfigError, DataError, Model
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import pack

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from chainrule import Model
 from chainrule.core.random import generator
-from chainrule.model import Model
 from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.points import KINDS, points

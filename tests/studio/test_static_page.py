@@ -13,10 +13,20 @@ import numpy as np
 import pytest
 
 import a11y
-from chainrule import Adam, Dense, Model, Network, OneCycle, ReLU, Rescale, SoftmaxCrossEntropy, load
+from chainrule import (
+    Adam,
+    Dense,
+    FormatError,
+    Model,
+    Network,
+    OneCycle,
+    ReLU,
+    Rescale,
+    SoftmaxCrossEntropy,
+    load,
+)
 from chainrule.core.random import generator
 from chainrule.datasets import load_mnist
-from chainrule.errors import FormatError
 from chainrule.lab.vanishing import ARMS, BATCH_SIZE, WATCHED, WIDTH, make_network
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 from chainrule import (
     Adam,
     BatchNorm,
+    ChainruleError,
     Dense,
     Dropout,
     LeakyReLU,
@@ -33,7 +34,6 @@ from chainrule import (
     load,
 )
 from chainrule.datasets import load_mnist
-from chainrule.errors import ChainruleError
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.preset_choice import DEFAULT, estimator
 from chainrule.recipe.settings import Settings

@@ -15,9 +15,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from chainrule import Model, load
+from chainrule import DataError, Model, load
 from chainrule.datasets import load_mnist
-from chainrule.errors import DataError
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.screens.train import look, uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of

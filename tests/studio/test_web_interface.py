@@ -20,6 +20,7 @@ from chainrule import (
     Dense,
     Embedding,
     Ensemble,
+    Layer,
     LeakyReLU,
     MeanSquaredError,
     Model,
@@ -38,7 +39,7 @@ from chainrule import (
 )
 from chainrule.core.random import generator
 from chainrule.formulas import initializers
-from chainrule.formulas.layers import Context, Layer
+from chainrule.formulas.layers import Context
 from chainrule.formulas.layers.batch_norm import BatchNormState
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.metrics import accuracy

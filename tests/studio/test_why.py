@@ -16,7 +16,10 @@ import pytest
 import chainrule.studio.server.app  # registers the commands
 from chainrule import (
     Adam,
+    ChainruleError,
+    ConfigError,
     Dense,
+    Layer,
     MeanSquaredError,
     MLPClassifier,
     Model,
@@ -28,8 +31,6 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.errors import ChainruleError, ConfigError
-from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
 from chainrule.recipe.data import Data, from_arrays

@@ -16,8 +16,15 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+from chainrule import (
+    ConfigError,
+    DataError,
+    FormatError,
+    MLPClassifier,
+    MLPRegressor,
+    ShapeError,
+    TablePreprocessor,
+)
 from chainrule.estimators.base import fit_under
 from chainrule.fitting.held import result_of
 from chainrule.fitting.plan import Conditions

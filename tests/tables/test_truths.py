@@ -15,10 +15,9 @@ import pytest
 
 import chainrule as c
 import node
+from chainrule import DataError, TablePreprocessor
 from chainrule.datasets import read_table
-from chainrule.errors import DataError
 from chainrule.serve.server import served
-from chainrule.tables.preprocessor import TablePreprocessor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 PAID = [True, False, True, False, False, True]

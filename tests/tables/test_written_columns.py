@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule import DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.cli.subcommand import guarded
-from chainrule.errors import DataError
 from chainrule.recipe.columns import read_target
 from chainrule.tables import calendar
 from chainrule.tables.target import infer_task

@@ -7,13 +7,12 @@ import warnings
 
 import pytest
 
-from chainrule import Adam, OneCycle
+from chainrule import Adam, Callback, OneCycle
 from chainrule.tracking import follow
 from chainrule.tracking.follow import Follow, Guard
 from chainrule.tracking.settings import LONGEST, flat
 from chainrule.tracking.tracked import TrackedRun
 from chainrule.tracking.tracker import Tracker
-from chainrule.training.callbacks import Callback
 from chainrule.training.events import EpochEnd, Finished, Progress, Started
 
 

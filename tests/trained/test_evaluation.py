@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chainrule import Dense, Network
-from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule import Dense, Loss, MeanSquaredError, Network, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.trained.evaluation import average
 
 

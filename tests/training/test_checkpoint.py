@@ -14,7 +14,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import chainrule as c
-from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from chainrule import LBFGS
+from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
 
 GENERATOR = np.random.default_rng(7)

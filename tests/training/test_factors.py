@@ -11,9 +11,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import chainrule as c
-from chainrule.engines import ENGINES, Plan, StepSettings
+from chainrule import ENGINES, Schedule
+from chainrule.engines import Plan, StepSettings
 from chainrule.engines.native import REASON
-from chainrule.formulas.schedules import Schedule
 
 NAMES = ["reference", *(["native"] if REASON is None else [])]
 X = np.random.default_rng(0).normal(size=(40, 5))

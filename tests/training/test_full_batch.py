@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule import Dense, GradientDescent, MeanSquaredError, Network, SoftmaxCrossEntropy, Tanh
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, native, select
-from chainrule.formulas.layers import Dense, Tanh
-from chainrule.formulas.losses import MeanSquaredError, SoftmaxCrossEntropy
-from chainrule.formulas.optimizers import GradientDescent
-from chainrule.network.network import Network
 from chainrule.training import solver
 from chainrule.training.solver import ByEngine, ByFormulas
 

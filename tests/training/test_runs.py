@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule import LBFGS
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings, native
-from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, SGDState
+from chainrule.formulas.optimizers import OPTIMIZERS, SGDState
 from chainrule.training.fit import fit
 from chainrule.training.run import OptimizerState, Run, RunSettings
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule import lab
+from chainrule import METHODS, lab
 from chainrule.data import checks
 from chainrule.engines import Plan, StepSettings
 from chainrule.formulas.layers import ACTIVATIONS
-from chainrule.training.without_backprop import METHODS, Estimator, Landscape, MethodSession, Search
+from chainrule.training.without_backprop import Estimator, Landscape, MethodSession, Search
 from chainrule.training.without_backprop.directions import centered_ranks
 from chainrule.training.without_backprop.landscape import walk_back_cost
 from halves import half

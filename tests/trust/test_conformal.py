@@ -12,11 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import MLPClassifier, MLPRegressor
-from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule import (
+    ConfigError,
+    DataError,
+    FormatError,
+    MeanSquaredError,
+    MLPClassifier,
+    MLPRegressor,
+    Quantile,
+)
 from chainrule.fitting.covering import factors_of, needed
 from chainrule.fitting.held import result_of
-from chainrule.formulas.losses import MeanSquaredError, Quantile
 from chainrule.tables.held_out import MAX_INPUTS, Confidence, HeldOut, confidence_of, log_odds
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets

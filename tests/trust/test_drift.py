@@ -13,10 +13,9 @@ import typer
 from scipy.stats import binom, chi2_contingency, hypergeom, ks_2samp
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule import LeakWarning, MLPRegressor
+from chainrule import ConfigError, DataError, FormatError, LeakWarning, MLPRegressor, ShapeError
 from chainrule.cli.check import check as check_command
 from chainrule.core import codec
-from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.fitting.held import result_of
 from chainrule.race import candidates
 from chainrule.recipe.run import run

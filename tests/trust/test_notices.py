@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
-from chainrule import LeakWarning, MLPClassifier, MLPRegressor
-from chainrule.errors import ChainruleError, FormatError
+from chainrule import ChainruleError, FormatError, LeakWarning, MLPClassifier, MLPRegressor
 from chainrule.tables.rarity import mean_squares
 from chainrule.trust import notices
 from chainrule.trust.notice import Notice, Notices

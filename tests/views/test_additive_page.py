@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import FormatError
+from chainrule import FormatError
 from chainrule.fitting.terms import AdditiveTerm, Axis, Terms, as_plain, from_plain
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule import TablePreprocessor
 from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
 from chainrule.estimators.distilling import distill
@@ -43,7 +44,6 @@ from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.target import infer_task
 from chainrule.training.listeners import Listener
 from chainrule.trust.notice import Notice, Notices

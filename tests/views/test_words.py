@@ -10,7 +10,7 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from chainrule.errors import ConfigError
+from chainrule import ConfigError
 from chainrule.views import words
 from sources import tree_of
 
