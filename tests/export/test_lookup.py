@@ -21,6 +21,7 @@ from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.numbers import constant
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import calibrated, in_int8
+from chainrule.fitting.held import result_of
 from chainrule.race import candidates
 from chainrule.race.candidates import Candidate
 from needs import needs
@@ -94,7 +95,9 @@ def test_the_graph_answers_as_the_estimator(estimator: Any, rows: pd.DataFrame):
     np.testing.assert_allclose(numbers, answer(estimator, rows), rtol=CLOSE, atol=CLOSE)
     if "label" in found:
         assert (np.array(graph.labels)[found["label"][:, 0]] == estimator.predict(rows)).all()
-    without = estimator.blend_.average(estimator.blend_.each(rows), graph.task == "multiclass")
+    result = result_of(estimator)
+    each = np.stack(result.each(result.prepare(rows, np.asarray), "auto"))
+    without = estimator.blend_.average(each, graph.task == "multiclass")
     assert np.abs(answer(estimator, rows)[:, -1] - without[:, -1]).max() > 0.1
 
 

@@ -107,7 +107,9 @@ def test_a_race_predicts_the_rows_of_each_fold_by_the_network_of_the_others(labe
     settings = {"preprocess": "auto", "preset": "best", "max_iter": 2, "random_state": 0, "time_limit": 60}
     settings["lookup"] = False  # which corrects them
     net = (MLPRegressor if labels is None else MLPClassifier)(**settings).fit(frame, y)
-    found, each, degree = held_out(net), net.blend_.each(frame), net.blend_.temperature
+    result = result_of(net)
+    each = np.stack(result.each(result.prepare(frame, np.asarray), "auto"))
+    found, degree = held_out(net), net.blend_.temperature
     np.testing.assert_array_equal(np.sort(found.rows), np.arange(200))
     np.testing.assert_array_equal(found.y, result_of(net).targets.encode(y[found.rows]))
     for fold, rows in enumerate(found.rows.reshape(5, 40)):

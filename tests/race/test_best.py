@@ -188,35 +188,12 @@ def test_the_loss_of_predictions_by_hand():
     assert counts.mean_loss(np.array([[math.e]])) == pytest.approx(math.e - 2)  # e^z - y z at z = 1
 
 
-class Unprepared:
-    """A preprocessor that changes nothing, of a table of one block."""
-
-    learned_ = ()
-
-    def blocks(self, table: Any) -> Any:
-        return iter([table])
-
-
-UNPREPARED = Unprepared()
-
-
-class Said:
-    """A result that predicts what it is told."""
-
-    preprocessor = UNPREPARED
-
-    def __init__(self, outputs: list[float]) -> None:
-        self.outputs = outputs
-
-    def predicted(self, X: Any, engine: str) -> Any:
-        return [self.outputs]
-
-
 def test_average_and_spread_by_hand():
     """Of 0 and 4 with weights 1/4 and 3/4 the mean is 3 and the variance 9/4 + 3/4 = 3; of two equal ones it is 0."""
-    blend = Blend([BlendPart(0.25, None, "a", Said([0, 7])), BlendPart(0.75, None, "b", Said([4, 7]))])
-    np.testing.assert_allclose(blend.predicted(np.zeros((1, 1)), False), [[3, 7]])
-    np.testing.assert_allclose(blend.spread(np.zeros((1, 1))), [[math.sqrt(3), 0]])
+    blend = Blend([BlendPart(0.25, None, "a", None), BlendPart(0.75, None, "b", None)])
+    each = np.array([[[0.0, 7.0]], [[4.0, 7.0]]])
+    np.testing.assert_allclose(blend.average(each, False), [[3, 7]])
+    np.testing.assert_allclose(blend.deviation(each), [[math.sqrt(3), 0]])
 
 
 # --- folds ----------------------------------------------------------------------------------------------------------
@@ -604,7 +581,9 @@ def test_a_race_goes_on_from_the_fits_of_another_to_the_same_bits(
     some = {(task.number, task.fold): made for task, made in told[:kept] if not task.is_of_all}
     again, more = noted(best(MLPRegressor), TABLE, NUMBER, RaceState(fits=some))
     assert len(more) == len(told) - kept and len(told) == len(whole.state.fits) + len(whole.state.whole)
-    np.testing.assert_array_equal(again.blend.predicted(TABLE, False), whole.blend.predicted(TABLE, False))
+    np.testing.assert_array_equal(
+        again.predict(TABLE, "auto", np.asarray), whole.predict(TABLE, "auto", np.asarray)
+    )
     assert [each[:4] for each in again.report] == [each[:4] for each in whole.report]
     done, nothing = noted(best(MLPRegressor), TABLE, NUMBER, whole.state)
     assert not nothing and [each.weight for each in done.blend.parts] == [

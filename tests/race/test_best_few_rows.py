@@ -313,4 +313,6 @@ def test_a_race_goes_on_from_the_files_of_its_fits(tmp_path: Path):
     )
     assert told == ["few additive"]
     assert isinstance(again, RaceResult) and isinstance(whole, RaceResult)
-    np.testing.assert_array_equal(again.blend.predicted(TABLE, False), whole.blend.predicted(TABLE, False))
+    np.testing.assert_array_equal(
+        again.predict(TABLE, "auto", np.asarray), whole.predict(TABLE, "auto", np.asarray)
+    )

@@ -23,7 +23,6 @@ from chainrule.network.network import Network
 from chainrule.race.blend import RaceResult
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
-from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.evaluation import average, disagreement
 
 """prepared inputs (features,)"""
@@ -134,19 +133,6 @@ class BoundBlend:
         return each
 
 
-def preparations(result: FitResult) -> tuple[list[TablePreprocessor], list[int]]:
-    """Return the different preprocessors of a fit, its own the first, and which of them each part of a race takes.
-
-    Behind the parts that of the lookup of a race, if it has one.
-    """
-    assert result.preprocessor is not None, "only a fit with preprocess has rows of a table"
-    of_parts = [part.preprocessor for part in result.parts]
-    if isinstance(result, RaceResult) and result.blend.lookup is not None:
-        of_parts.append(result.blend.lookup.preprocessor)
-    known = {id(each): each for each in (result.preprocessor, *of_parts) if each is not None}
-    return list(known.values()), [list(known).index(id(each)) for each in of_parts]
-
-
 def bound_networks(result: FitResult, engine: str, places: Sequence[int]) -> BoundNetworks:
     """Return the networks of a fit. places: which of the prepared rows each part of a race takes."""
     return BoundBlend(result, engine, places) if isinstance(result, RaceResult) else BoundFit(result, engine)
@@ -251,7 +237,7 @@ class FewRows:
         self.result, self.engine, self.is_compared = result, engine, is_compared
         self.parts = result.parts
         self.models = [SeenModel(model) for model in result.networks] if is_compared else []
-        preprocessors, places = preparations(result)
+        preprocessors, places = result.preparations
         self.learned = [(each, each.learned_, each.crossed_) for each in preprocessors]
         self.table = TableRow(preprocessors)
         self.networks = bound_networks(result, engine, places)
@@ -287,7 +273,7 @@ def answer_few(kept: KeptRows, result: FitResult, engine: str, X: object) -> Few
     """
     if result.preprocessor is None:
         return None
-    engine = result.blend.engine if isinstance(result, RaceResult) else engine
+    engine = result.engine_of(engine)
     if engine not in ENGINES:
         return None
     is_compared = kept.are_given or not isinstance(result, RaceResult)
@@ -413,7 +399,7 @@ AnyBound = TypeVar("AnyBound", bound=BoundEstimator)
 def bound(kind: type[AnyBound], result: FitResult, engine: str, check: Callable[[Any], Any]) -> AnyBound:
     """Bind the result of a fit. check(X): what checks arrays of an estimator without a preprocessor."""
     if result.preprocessor is not None:
-        preprocessors, places = preparations(result)
+        preprocessors, places = result.preparations
         return kind(result, TableRow(preprocessors), bound_networks(result, engine, places))
     names = result.feature_names
     row = ArrayRow(None if names is None else names.tolist(), result.n_features, check)

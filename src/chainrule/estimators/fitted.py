@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _clone_parametrized, clone
 from sklearn.utils import estimator_html_repr
@@ -25,14 +24,13 @@ from chainrule.fitting.additive import terms_of_another
 from chainrule.fitting.held import FittedAttribute, HoldsResult, as_fitted, result_of
 from chainrule.fitting.hidden import HiddenFeatures
 from chainrule.fitting.parameters import about
-from chainrule.fitting.result import NO_SPREAD, FitResult
+from chainrule.fitting.result import FitResult
 from chainrule.fitting.start import Trunk
 from chainrule.fitting.terms import Terms
 from chainrule.model import Ensemble, Model, load_any
 from chainrule.race import files as best_files
 from chainrule.race.blend import Blend, RaceResult
 from chainrule.race.report import RaceReport
-from chainrule.tables.preprocessor import transform_blocks
 from chainrule.tables.rows import as_matrix
 from chainrule.tables.structure import Table
 from chainrule.trained.persistence import Custom
@@ -96,12 +94,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         few = answer_few(self._few_rows, result, self.engine, X)
         if few is not None:
             return few.predicted
-        if isinstance(result, RaceResult):
-            return result.blend.predicted(X, result.targets.task == "multiclass")
-        if result.preprocessor is None:
-            return result.predicted(self._check_array(X), self.engine)
-        blocks = transform_blocks([result.preprocessor], X)
-        return np.concatenate([result.predicted(inputs, self.engine) for (inputs,) in blocks])
+        return result.predict(X, self.engine, self._check_array)
 
     def _with_inputs(self, X: Table) -> tuple[Any, NDArray[Any]]:
         """Return the prepared inputs (n, features), and what `_predicted` does."""
@@ -109,10 +102,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         few = answer_few(self._few_rows, result, self.engine, X)
         if few is not None:
             return few
-        inputs = self._check_X(X)
-        if isinstance(result, RaceResult):
-            return inputs, self._predicted(X)
-        return inputs, result.predicted(inputs, self.engine)
+        inputs = result.prepare(X, self._check_array)
+        return inputs[0], result.answer(inputs, self.engine)
 
     def _predictions(self, X: Table) -> Any:
         """Return what `predict` does."""
@@ -136,11 +127,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         probabilities, in the shape of `predict_proba`. Raises ConfigError for a single network.
         """
         result = self._fitted
-        if isinstance(result, RaceResult):
-            return result.shown_spread(result.blend.spread(X))
-        if not isinstance(result.model, Ensemble):
-            raise ConfigError(NO_SPREAD)
-        return result.shown_spread(result.model.spread(self._check_X(X), engine=self.engine))
+        return result.shown_spread(result.spread(X, self.engine, self._check_array))
 
     def _bind(self, kind: type[AnyBound]) -> AnyBound:
         """Return a snapshot that answers one row."""

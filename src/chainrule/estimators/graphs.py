@@ -81,7 +81,7 @@ def graph_inputs(estimator: HoldsResult, X: object) -> Mapping[str, NDArray[np.g
         dense = X.toarray() if hasattr(X, "toarray") else X
         return {"X": np.asarray(dense)}
     found: dict[str, NDArray[np.generic]] = {}
-    for each in _preprocessors(result):
+    for each in result.preparations[0]:
         found |= column_values(each, X)
     return found
 
@@ -98,24 +98,16 @@ def export_estimator(
         rows = drawn_rows(graph)
     else:
         rows = {}
-        for each in _preprocessors(result):
+        for each in result.preparations[0]:
             rows |= drawn_columns(each.learned_, ROWS)
     made = export_graph(graph, path, RowsToCompare(rows, X is not None), **settings)
     dropped = _dropped(result, {each.label for each in graph.inputs})
     return replace(made, left_out=(*made.left_out, *dropped, *_remembered(result)))
 
 
-def _preprocessors(result: FitResult) -> list[TablePreprocessor]:
-    """Return what prepares the tables of a result's networks, and those of the lookup of a race."""
-    found = [each.preprocessor for each in result.parts if each.preprocessor is not None]
-    if isinstance(result, RaceResult) and result.blend.lookup is not None:
-        found.append(result.blend.lookup.preprocessor)
-    return found
-
-
 def _remembered(result: FitResult) -> list[str]:
     """Return a sentence on the training rows that the files have."""
-    lookup = result.blend.lookup if isinstance(result, RaceResult) else None
+    lookup = result.lookup
     if lookup is None:
         return []
     return [

@@ -36,7 +36,7 @@ from chainrule.fitting.start import copied_model, members_of
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Ensemble, Model
 from chainrule.race.blend import RaceResult
-from chainrule.race.judge import SAME_LOSS, judge_of, tempered
+from chainrule.race.judge import SAME_LOSS, judge_of
 from chainrule.tables.data import FitData, FitInput, checked, of_table
 from chainrule.tables.rows import as_matrix, rows_of
 
@@ -135,7 +135,7 @@ def _changed(
 
 def _compared(result: FitResult, given: FitInput, rows: NDArray[np.int64]) -> NDArray[np.floating] | None:
     """Return some of the new rows as the lookup of a race takes them; None without one."""
-    lookup = result.blend.lookup if isinstance(result, RaceResult) else None
+    lookup = result.lookup
     return None if lookup is None else lookup.preprocessor.transform(rows_of(given.X, rows))
 
 
@@ -150,10 +150,7 @@ def _predicted(
     each = [
         np.asarray(one.mixed(part).predicted(one.held_out, estimator.engine), np.float64) for one in changed
     ]
-    is_multiclass = result.targets.task == "multiclass"
-    if isinstance(result, RaceResult):
-        return result.blend.average(np.stack(each), is_multiclass, compared)
-    return tempered(each[0], result.temperature, is_multiclass)
+    return result.combined(each, compared)
 
 
 def _with(result: FitResult, made: list[FitResult], record: UpdateRecord) -> FitResult:

@@ -20,7 +20,6 @@ from chainrule.inspection.attribution.explained import neutral
 from chainrule.model import Model
 from chainrule.network import backprop
 from chainrule.network.tree import walk
-from chainrule.race.judge import tempered
 from chainrule.tables.cells import ReadColumn, cells, typical_row
 from chainrule.tables.crossed import Crossed
 from chainrule.tables.preprocessor import TablePreprocessor
@@ -217,11 +216,7 @@ class AnswerParts:
 
     def combined(self, each: Sequence[Floats], inputs: Inputs) -> Floats:
         """Return the answer of all parts (n, outputs) from what each predicts for prepared rows."""
-        weighted = [part.weight * own for part, own in zip(self.all, each, strict=True)]
-        mean: Floats = np.asarray(sum(weighted))
-        if self.lookup is not None:
-            mean = self.lookup.lookup.corrected(inputs[-1], mean)
-        return mean if self.temperature == 1 else tempered(mean, self.temperature, self.exclusive)
+        return self.result.combined(each, None if self.lookup is None else inputs[-1])
 
 
 def names_of(result: FitResult) -> list[str]:

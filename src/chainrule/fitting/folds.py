@@ -66,7 +66,6 @@ from chainrule.presets.few import VERY_FEW
 from chainrule.tables.data import FitData
 from chainrule.tables.encoding import ways
 from chainrule.tables.held_out import HeldOut, HeldRows, sampled
-from chainrule.tables.numbers import NumericTargets
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -195,12 +194,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         few = samples.n <= VERY_FEW and not is_in_time
         wider = few_solved.widened(model.target_scale, weight, median_of(data.samples) if few else None)
         model.describe(model.classes, model.feature_names, wider)
-    outputs = loss.average(out)
-    if (scale := model.target_scale) is not None:
-        outputs = scale.clamp(scale.restore(outputs))
-    predicted = loss.predict(outputs)
-    if isinstance(found.targets, NumericTargets):
-        predicted = found.targets.uncrossed(predicted)
+    predicted = found.predicted_of(loss.average(out))
     held = latest(rows) if is_in_time else np.arange(len(rows.rows))
     if not len(held):  # a label of its own is in all of the latest ones
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.settings import is_count
-from chainrule.errors import FormatError
+from chainrule.errors import ConfigError, FormatError
 from chainrule.fitting.floor import Floor
 from chainrule.fitting.limit import LimitCourse
 from chainrule.fitting.lookup import Lookup
@@ -22,7 +22,7 @@ from chainrule.model import Ensemble, Model
 from chainrule.tables.held_out import HeldOut
 from chainrule.tables.labels import ClassShares, Labels
 from chainrule.tables.numbers import Targets
-from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.preprocessor import TablePreprocessor, transform_blocks
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.run import OptimizerState, Run
 from chainrule.training.time_limit import Shortfall
@@ -31,6 +31,8 @@ from chainrule.trust.decisions import Decision
 from chainrule.trust.drift import SeenColumn
 from chainrule.trust.notice import Notices
 
+Check = Callable[[Any], Any]
+"""What checks samples where no table is prepared, and returns them."""
 Calibration = Intervals | LabelSets
 """What makes intervals or sets of labels of predictions."""
 NO_SPREAD = "spread compares the members of an ensemble; fit with n_members=5, for example."
@@ -215,6 +217,19 @@ class FitResult:
         return None
 
     @property
+    def preparations(self) -> tuple[list[TablePreprocessor], list[int]]:
+        """The different preprocessors, its own the first, and the place among them of each part's, then the lookup's.
+
+        Without a table there are no preprocessors: each part takes the samples themselves.
+        """
+        takers = [part.preprocessor for part in self.parts]
+        if self.lookup is not None:
+            takers.append(self.lookup.preprocessor)
+        known = {id(each): each for each in (self.preprocessor, *takers) if each is not None}
+        places = [list(known).index(id(each)) if known else 0 for each in takers]
+        return list(known.values()), places
+
+    @property
     def networks(self) -> list[Model]:
         """All networks that answer, those of each part."""
         return [model for part in self.parts for model in part.members]
@@ -250,6 +265,48 @@ class FitResult:
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model.network.loss.predict(out)
         return predicted if isinstance(self.targets, Labels) else self.targets.uncrossed(predicted)
+
+    def engine_of(self, engine: str) -> str:
+        """Return the engine by which it answers. engine: that of its estimator."""
+        return engine
+
+    def blocks(self, X: object, check: Check) -> Iterator[Sequence[NDArray[Any]]]:
+        """Iterate over the inputs of a table by each of `preparations`, some rows at a time; samples are one block."""
+        preprocessors, _ = self.preparations
+        return transform_blocks(preprocessors, X) if preprocessors else iter([(check(X),)])
+
+    def prepare(self, X: object, check: Check) -> list[NDArray[Any]]:
+        """Return the inputs of a table by each of `preparations`, or checked samples."""
+        preprocessors, _ = self.preparations
+        return [each.transform(X) for each in preprocessors] if preprocessors else [check(X)]
+
+    def each(self, inputs: Sequence[NDArray[Any]], engine: str) -> list[NDArray[Any]]:
+        """Return the prediction of each part (n, outputs) for prepared rows."""
+        _, places = self.preparations
+        return [
+            part.predicted(inputs[at], engine) for part, at in zip(self.parts, places, strict=False)
+        ]  # the last place may be that of the lookup
+
+    def answer(self, inputs: Sequence[NDArray[Any]], engine: str) -> NDArray[Any]:
+        """Return the answer for prepared rows (n, outputs): probabilities or means, in the units of y."""
+        compared = None if self.lookup is None else inputs[self.preparations[1][-1]]
+        return self.combined(self.each(inputs, self.engine_of(engine)), compared)
+
+    def predict(self, X: object, engine: str, check: Check) -> NDArray[Any]:
+        """Return the answer for a table or for samples (n, outputs)."""
+        found = [self.answer(block, engine) for block in self.blocks(X, check)]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def combined(self, each: Sequence[NDArray[Any]], compared: NDArray[Any] | None) -> NDArray[Any]:
+        """Return the answer (n, outputs) from the prediction of each part. compared: the inputs of the lookup."""
+        return each[0]
+
+    def spread(self, X: object, engine: str, check: Check) -> NDArray[Any]:
+        """Return the standard deviation of the predictions of several networks. Raises ConfigError for a single one."""
+        if not isinstance(self.model, Ensemble):
+            raise ConfigError(NO_SPREAD)
+        found: NDArray[Any] = self.model.spread(self.prepare(X, check)[0], engine=engine)
+        return found
 
     def predictions(self, predicted: NDArray[Any]) -> Any:
         """Return labels or numbers, as the estimator predicts them, from what was predicted (n, outputs)."""

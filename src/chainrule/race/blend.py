@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from chainrule.fitting.lookup import Lookup
-from chainrule.fitting.result import FitResult
+from chainrule.fitting.result import Check, FitResult
 from chainrule.race.judge import tempered
 from chainrule.race.plan import RacePlan
 from chainrule.race.report import RaceReport
 from chainrule.race.state import NOTHING, RaceState
 from chainrule.tables.labels import Labels
-from chainrule.tables.preprocessor import TablePreprocessor, transform_blocks
+from chainrule.tables.preprocessor import TablePreprocessor
 
 
 class BlendPart(NamedTuple):
@@ -44,47 +44,6 @@ class Blend:
     temperature: float = 1.0
     engine: str = "auto"
     lookup: Lookup | None = None
-
-    def each(self, X: Any) -> NDArray[np.float64]:
-        """Return what each part predicts for a table X: (parts, n, outputs)."""
-        return np.concatenate([self._each_of(block) for block in self._prepared(X)], axis=1)
-
-    def _prepared(self, X: Any) -> Iterator[Mapping[int, NDArray[np.floating]]]:
-        """Iterate over blocks of the inputs of a table, by the preprocessor's id."""
-        own = [] if self.lookup is None else [self.lookup.preprocessor]
-        preprocessors = {id(each): each for each in (*self.preprocessors(), *own)}
-        for block in transform_blocks([*preprocessors.values()], X):
-            yield dict(zip(preprocessors, block, strict=True))
-
-    def _each_of(self, prepared: Mapping[int, NDArray[np.floating]]) -> NDArray[np.float64]:
-        """Return what each part predicts, (parts, n, outputs), of the inputs by the preprocessor's id."""
-        found = [
-            np.asarray(part.result.predicted(prepared[id(part.result.preprocessor)], self.engine), np.float64)
-            for part in self.parts
-        ]
-        return np.stack(found)
-
-    def preprocessors(self) -> list[TablePreprocessor]:
-        """Return what prepares a table for each part; many share one."""
-        each = [part.result.preprocessor for part in self.parts]
-        assert None not in each, "a race is of tables"
-        return each  # type: ignore[return-value]
-
-    def predicted(self, X: Any, exclusive: bool) -> NDArray[np.float64]:
-        """Return the average (n, outputs). exclusive: whether the outputs are classes of which a row has one."""
-        found = [
-            self.average(
-                self._each_of(block),
-                exclusive,
-                None if self.lookup is None else block[id(self.lookup.preprocessor)],
-            )
-            for block in self._prepared(X)
-        ]
-        return np.concatenate(found)
-
-    def spread(self, X: Any) -> NDArray[np.float64]:
-        """Return the weighted standard deviation of the parts' predictions (n, outputs)."""
-        return self.deviation(self.each(X))
 
     def average(
         self, each: NDArray[np.float64], exclusive: bool, compared: NDArray[np.floating] | None = None
@@ -177,6 +136,21 @@ class RaceResult(FitResult):
     def lookup(self) -> Lookup | None:
         """That of the average."""
         return self.blend.lookup
+
+    def engine_of(self, engine: str) -> str:
+        """Return the engine of the average."""
+        return self.blend.engine
+
+    def combined(self, each: Sequence[NDArray[Any]], compared: NDArray[Any] | None) -> NDArray[Any]:
+        """Return the average (n, outputs) of the parts' predictions. compared: the inputs of the lookup."""
+        stacked = np.stack([np.asarray(one, np.float64) for one in each])
+        return self.blend.average(stacked, self.targets.task == "multiclass", compared)
+
+    def spread(self, X: object, engine: str, check: Check) -> NDArray[Any]:
+        """Return the weighted standard deviation of the parts' predictions (n, outputs)."""
+        blocks = [self.each(block, self.blend.engine) for block in self.blocks(X, check)]
+        whole = [np.asarray(np.concatenate(part), np.float64) for part in zip(*blocks, strict=True)]
+        return self.blend.deviation(np.stack(whole))
 
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
         """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""

@@ -116,17 +116,13 @@ class EstimatorAnswers:
         if asked.interval is None and isinstance(table, dict) and _is_one_row(table):
             return self._of_one(table, asked)
         result = self.result
-        inputs: NDArray[Any] = np.empty((0, 0))  # of a race only an interval needs them
-        if result.preprocessor is None:
-            inputs = np.asarray(table)
-        elif asked.interval is not None or not isinstance(result, RaceResult):
-            inputs = result.preprocessor.transform(table)
-        if isinstance(result, RaceResult):
-            found = result.blend.predicted(table, result.targets.task == "multiclass")
-        else:
-            each = [walk(inputs) for walk in self.walks]
+        inputs = result.prepare(table, np.asarray)
+        if self.walks:
+            each = [walk(inputs[0]) for walk in self.walks]
             is_one = isinstance(result.model, Model)
             found = result.predicted_of(each[0] if is_one else average(result.model.network, np.stack(each)))
+        else:
+            found = result.answer(inputs, self.estimator.engine)
         predicted, shares, covered = result.predictions(found), None, None
         if hasattr(predicted, "toarray"):  # a sparse matrix, as that of the training was
             predicted = predicted.toarray()
@@ -135,7 +131,7 @@ class EstimatorAnswers:
             shares = np.hstack([1 - found, found]) if found.shape[1] == 1 else found
         if asked.interval is not None:
             cover = covering.sets if is_of_labels else covering.intervals
-            covered = cover(result, inputs, found, asked.interval)
+            covered = cover(result, inputs[0], found, asked.interval)
             if not is_of_labels and covered.shape[1] == 1:
                 covered = covered[:, 0]
         apart = self.estimator.spread(table) if asked.spread else None
