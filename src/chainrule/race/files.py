@@ -160,6 +160,11 @@ FIT, PREDICTED = "race_fit", "race_fit_predicted"
 Number = Annotated[int, from_to(0, (1 << 31) - 1)]
 
 
+def are_records(history: list[dict[str, Any]]) -> bool:
+    """Return whether a history has records of epochs alone."""
+    return all(map(is_record, history))
+
+
 @dataclass(frozen=True, kw_only=True)
 class SavedFit:
     """What a file says of a fit of a race beside its estimator."""
@@ -173,9 +178,7 @@ class SavedFit:
     of: Any
     """a checksum of what it is on"""
     course: LimitCourse | None = None
-    history: Annotated[
-        list[dict[str, Any]], Condition("* of an epoch each", lambda each: all(map(is_record, each)))
-    ]
+    history: Annotated[list[dict[str, Any]], Condition("* of an epoch each", are_records)]
 
 
 def saver(place: Path, estimator: HoldsResult, of: int) -> Callable[[Task, RaceFit], None]:
