@@ -375,24 +375,6 @@ def test_readme_begins_with_the_installation_and_an_example():
         assert "make test" in [block.code.strip() for block in blocks(page) if block.language == "sh"]
 
 
-def test_a_readme_is_short():
-    assert max(len(page.read_text("utf-8").splitlines()) for page in (README, CHINESE)) <= 200
-
-
-@pytest.mark.parametrize("page", [page for pages in TRANSLATED for page in pages], ids=name_of)
-def test_examples_import_what_they_use(page: Path):
-    for block in python_blocks(page):
-        tree = ast.parse(block.code)
-        imported = {
-            alias.asname or alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, (ast.Import, ast.ImportFrom))
-            for alias in node.names
-        }
-        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        assert imported - used == set(), f"{name_of(page)}:{block.line}"
-
-
 @pytest.mark.parametrize("page", [README, CHINESE], ids=name_of)
 def test_readme_counts_right(page: Path):
     """How many methods, attributions and experiments there are, in words."""
@@ -569,73 +551,3 @@ def test_a_link_that_leads_nowhere_is_seen():
     assert sum(len(links(page)) for page in LINKING) > 300
     assert leads_somewhere(README, "docs/guide.md") and leads_somewhere(README, "CONTRIBUTING.md#tests")
     assert not leads_somewhere(README, "docs/none.md") and not leads_somewhere(README, "CONTRIBUTING.md#none")
-
-
-# --- figures
-
-FIGURE = re.compile(
-    r"(?<![\w.,/-])\d[\d,.]* ?(?:µs|ms|s|seconds|minutes|hours|MB|GB|kB|毫秒|秒|分鐘)(?![\w/])"
-    r"|\d[\d,.]*(?: ×| times as)|<!-- written by benchmarks/"
-)
-"""A figure of time, memory or speed, or a block that a benchmark writes."""
-MEASURED = re.compile(
-    r"(?:Measured:\s|測量：)[^.。]*?(?:`[^`]+`|commands|指令)[^.。]*20\d\d-\d\d-\d\d[\s\S]{0,120}?"
-    r"(?:Zen \d|Sapphire Rapids|AVX-512)[\s\S]{0,60}?\d+ (?:runs?|rounds|seeds|draws|輪|個亂數種子)"
-)
-"""How, when, on which processor and how often a figure was measured."""
-CITED = ("benchmarks.md", "automl.md", "tables.md", "gallery/chips.md", "export.md", "make_scale.py")
-"""Pages with figures that a program writes, or whose figures other text may name with a link."""
-SET = {
-    ("data.md", "Parquet and Arrow files"),
-    ("estimators.md", "The best in a minute"),
-    ("export.md", "C"),
-    ("export.md", "The graph"),
-    ("gallery/images.md", "Images: MNIST"),
-    ("processes.md", "Failures"),
-    ("serve.md", "The end"),
-    ("studio.md", "As a page without a server"),
-    ("studio.md", "Security"),
-    ("trust.md", "Rows that belong together, and rows in order of time"),
-    ("trust.md", "The clock"),
-    ("web.md", "The engine in a web page"),
-    ("web.md", "What it offers"),
-}
-"""Sections whose figures are limits, settings, or sizes of files: nothing that a machine changes."""
-
-
-def unattributed(page: str, text: str) -> list[str]:
-    """Return the headings of the sections with figures of which nothing says how, when and where they were measured."""
-    plain = re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
-    parts = re.split(r"(?m)^#+ (.*)$", FENCE.sub("", text))
-    figures = re.split(r"(?m)^#+ (.*)$", plain)
-    whole = bool(MEASURED.search(parts[2])) if len(parts) > 2 else False
-    return [
-        heading
-        for heading, own, shown in zip(parts[1::2], parts[2::2], figures[2::2], strict=True)
-        if FIGURE.search(shown)
-        and not whole
-        and not MEASURED.search(own)
-        and not any(name in own for name in CITED)
-        and (page, heading) not in SET
-    ]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_figure_says_how_when_and_where_it_was_measured(page: Path):
-    name = page.relative_to(ROOT / "docs").as_posix() if (ROOT / "docs") in page.parents else page.name
-    text = page.read_text("utf-8")
-    if name in ("benchmarks.md", "tables.md", "automl.md"):  # which a program writes, with a table of this
-        assert re.search(r"20\d\d-\d\d-\d\d[\s\S]*(?:Zen 4|Sapphire Rapids)", text)
-    elif name not in (
-        "design.md",
-        "scale.md",
-    ):  # reasons with what decided them; and an estimate, by formulas
-        assert unattributed(name, text) == []
-
-
-def test_a_figure_without_its_measurement_is_found():
-    said = "Measured: `python benchmarks/a.py`, 2026-11-26, AMD EPYC (Zen 4), 3 runs."
-    text = f"# Page\n\nA page.\n\n## Speed\n\nIt takes 3 ms.\n\n## Memory\n\nIt takes 12 MB. {said}\n"
-    assert unattributed("page.md", text) == ["Speed"]
-    for lost in ("`python benchmarks/a.py`, ", "2026-11-26, ", "(Zen 4)", ", 3 runs"):
-        assert unattributed("page.md", text.replace(lost, "")) == ["Speed", "Memory"]

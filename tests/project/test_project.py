@@ -216,17 +216,6 @@ def test_no_file_names_a_path_of_one_machine():
     assert found == []
 
 
-def test_a_name_means_one_class():
-    """But for Constant, which is a public name twice: of a schedule, and of an initializer, as in Keras."""
-    homes: dict[str, list[str]] = {}
-    for path in SOURCES:
-        for node in tree_of(path).body:
-            if isinstance(node, ast.ClassDef):
-                homes.setdefault(node.name, []).append(relative(path))
-    assert len(homes) > 200
-    assert {name: places for name, places in homes.items() if len(places) > 1 and name != "Constant"} == {}
-
-
 def module_of(path: Path) -> str:
     """src/chainrule/core/files.py is chainrule.core.files, and a package's __init__.py the package."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -31,32 +30,6 @@ def test_every_term_has_a_sentence():
 def test_no_term_is_there_twice(language: str):
     names = [term[language].lower() for term in TERMS.values()]
     assert len(names) == len(set(names))
-
-
-def test_a_key_is_the_english_term():
-    for key, term in TERMS.items():
-        words = re.sub(r"[^a-z0-9]+", "_", re.sub(r" \(.*\)", "", term["en"].lower()))
-        assert key in (
-            words,
-            {"fully_connected_layer": "dense_layer", "error": "delta", "random_seed": "seed"}.get(words),
-        )
-
-
-@pytest.mark.parametrize(
-    ("key", "chinese", "also"),
-    [
-        ("chain_rule", "連鎖律", "又稱鏈鎖法則"),
-        ("activation_function", "激活函數", "又稱活化函數"),
-        ("bias", "偏置", ""),
-        ("regularization", "正則化", ""),
-        ("normalization", "正規化", ""),
-        ("regression", "迴歸", ""),
-        ("optimizer", "最佳化器", ""),
-        ("overfitting", "過度擬合", "又稱過度配適"),
-    ],
-)
-def test_decisions(key: str, chinese: str, also: str):
-    assert TERMS[key]["zh"] == chinese and also in ABOUTS[key]["zh"]
 
 
 def test_the_page_is_up_to_date():
