@@ -77,7 +77,7 @@ def test_what_is_written_is_read_again():
         ({"sizes": [1, None]}, "must be an array of numbers above 0"),
         ({"sizes": [1, [2]]}, "must be an array of numbers above 0"),
         ({"pair": ["a"]}, "pair of the course must be a list of 2, not ['a']"),
-        ({"kind": "quick"}, "kind of the course must be one of slow, fast, not 'quick'"),
+        ({"kind": "quick"}, "kind of the course must be one of 'slow', 'fast', not 'quick'"),
         ({"mode": True}, "mode of the course must be one of x, 1, not True"),
         ({"best": "x"}, "best of the course must be a list of number, end or null, not 'x'"),
         ({"best": [1, 0.5]}, "best.end of the course must be an integer or null, not 0.5"),

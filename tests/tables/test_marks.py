@@ -95,7 +95,7 @@ def test_they_are_refused_and_named():
         TablePreprocessor(missing={"heatt": [1]}).fit(frame())
     data = named.to_data()
     data["columns"][0]["marks"] = ["x"]
-    with pytest.raises(FormatError, match=r"columns\[0\].marks must be a finite number"):
+    with pytest.raises(FormatError, match=r"marks of columns\[0\] must be a list of numbers"):
         TablePreprocessor.from_data(data)
 
 

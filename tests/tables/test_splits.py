@@ -305,7 +305,7 @@ def test_numbers_beyond_those_of_training_are_clipped_where_asked():
     for bad in ([1.0], [2.0, 1.0], "x"):
         data = made.to_data()
         data["columns"][0]["ends"] = bad
-        with pytest.raises(FormatError, match=r"columns\[0\].ends"):
+        with pytest.raises(FormatError, match=r"ends of columns\[0\] must be a list of numbers"):
             TablePreprocessor.from_data(data)
 
 

@@ -158,7 +158,7 @@ def test_the_scale_of_realmlp_by_hand():
     for column, lanes in ((2, data["columns"][2]["lanes"][:2]), (3, data["columns"][2]["lanes"][:2])):
         damaged = json.loads(json.dumps(data))
         damaged["columns"][column]["lanes"] = lanes
-        with pytest.raises(c.FormatError, match="its other values are not those"):
+        with pytest.raises(c.FormatError, match="must have the values of a column that is"):
             TablePreprocessor.from_data(damaged)
 
 

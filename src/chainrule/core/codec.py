@@ -35,6 +35,7 @@ from typing import (
     TypeAlias,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -47,6 +48,7 @@ from chainrule.errors import FormatError
 
 Class = TypeVar("Class", bound=type)
 Value = TypeVar("Value")
+Reader = Callable[[Any], Any]
 Hint: TypeAlias = Any
 """A class, or a form of `typing` of classes."""
 MAX_CHARACTERS = 1 << 16
@@ -78,7 +80,7 @@ def above(least: float) -> Condition:
 
 def one_of(names: Collection[str]) -> Condition:
     """Return the rule of a text that is one of some."""
-    return Condition(f"one of {', '.join(names)}", frozenset(names).__contains__)
+    return Condition(f"one of {', '.join(map(repr, names))}", frozenset(names).__contains__)
 
 
 def sized(least: int, most: int) -> Condition:
@@ -109,7 +111,7 @@ def read(
     place: what has it, for the message, or "".  Raises the error for a value that is none.
     """
     try:
-        found: Value = _fit(hint, value)
+        found: Value = _reader(cast(Hint, hint))(value)
     except Misfit as misfit:
         where = " of ".join(filter(None, (misfit.path, place)))
         raise error(f"{where} {misfit.fault}".lstrip()) from None
@@ -153,7 +155,16 @@ class Misfit(Exception):
 
 
 class Mismatch(Misfit):
-    """A value that is of another type or breaks a rule, by itself."""
+    """A value that is none of a hint, by itself; perhaps of another one, so that words are made only when asked."""
+
+    def __init__(self, hint: Hint, value: object) -> None:
+        """Keep both."""
+        self.hint, self.value, self.path = hint, value, ""
+
+    @property
+    def fault(self) -> str:  # type: ignore[override]
+        """What is wrong."""
+        return f"must be {_words(self.hint)}, not {reprlib.repr(self.value):.60}"
 
 
 _PLAIN: dict[Any, tuple[str, Callable[[Any], bool]]] = {
@@ -207,77 +218,140 @@ def _fields(kind: Hint) -> dict[str, Any]:
 
 
 @cache
-def _needed(kind: Hint) -> list[str]:
-    """Return the names of a class's fields that have no default."""
-    parameters = inspect.signature(kind).parameters
-    return [name for name in _fields(kind) if parameters[name].default is inspect.Parameter.empty]
+def _reader(hint: Hint) -> Reader:
+    """Return a function that reads values of a hint, and raises Misfit for others."""
+    origin: Any = get_origin(hint)
+    if hint is Any:
+        return lambda value: value
+    if hint in _PLAIN:
+        return _plain_reader(hint)
+    if origin is Annotated:
+        return _annotated_reader(hint)
+    if origin in (Union, types.UnionType):
+        return _union_reader(hint)
+    if origin in (list, tuple):
+        return _list_reader(hint)
+    if _is_class(hint):
+        return _class_reader(hint)
+    item = _reader(get_args(hint)[1]) if origin in (dict, Mapping) else None
+
+    def read_value(value: Any) -> Any:
+        if item is not None and isinstance(value, Mapping) and {str} >= {*map(type, value)}:
+            return _parts(dict.fromkeys(value, item), value)
+        if origin is Literal and any(type(value) is type(each) and value == each for each in get_args(hint)):
+            return value
+        if origin is np.ndarray and isinstance(value, (list, tuple)):
+            with suppress(TypeError, ValueError, OverflowError):
+                if np.isfinite(array := np.array(value, np.float64)).all():
+                    return array
+        raise Mismatch(hint, value)
+
+    return read_value
 
 
-def _fit(hint: Hint, value: Any) -> Any:
-    """Return a value of JSON as what a hint says. Raises Misfit for a value that is none."""
-    if hint is Any or (isinstance(hint, type) and hint in _PLAIN and _PLAIN[hint][1](value)):
+def _plain_reader(hint: Hint) -> Reader:
+    _, fits = _PLAIN[hint]
+
+    def read_plain(value: Any) -> Any:
+        if not fits(value):
+            raise Mismatch(hint, value)
         return float(value) if hint is float else value
+
+    return read_plain
+
+
+def _annotated_reader(hint: Hint) -> Reader:
+    base, *conditions = get_args(hint)
+    read_base, is_nan = _reader(base), OR_NAN in conditions and type(None) not in get_args(base)
+
+    def read_annotated(value: object) -> Any:
+        if value is None and is_nan:
+            return math.nan
+        try:
+            found = read_base(value)
+        except Mismatch:
+            raise Mismatch(hint, value) from None
+        for each in conditions:
+            held = each.holds(found)
+            if held is not True and not np.all(held):
+                raise Mismatch(hint, value)
+        return found
+
+    return read_annotated
+
+
+def _union_reader(hint: Hint) -> Reader:
+    readers = [_reader(part) for part in get_args(hint)]
+    has_none = type(None) in get_args(hint)
+
+    def read_union(value: object) -> Any:
+        if value is None and has_none:
+            return None
+        for each in readers:
+            try:
+                return each(value)
+            except Mismatch:
+                continue
+        raise Mismatch(hint, value)
+
+    return read_union
+
+
+def _list_reader(hint: Hint) -> Reader:
     origin: Any = get_origin(hint)
     parts = get_args(hint)
-    if value is None and type(None) in parts:
-        return None
-    if origin is Annotated:
-        with suppress(Mismatch):
-            found = _fit(parts[0], value)
-            if all(held is True or np.all(held) for held in (rule.holds(found) for rule in parts[1:])):
-                return found
-        if value is None and OR_NAN in parts:
-            return math.nan
-    elif origin is Literal:
-        if any(type(value) is type(part) and value == part for part in parts):  # True is not 1
-            return value
-    elif origin in (Union, types.UnionType):
-        for part in parts:
-            with suppress(Mismatch):
-                return _fit(part, value)
-    elif origin is np.ndarray and isinstance(value, (list, tuple)):
-        with suppress(TypeError, ValueError, OverflowError):
-            if np.isfinite(array := np.array(value, np.float64)).all():
-                return array
-    elif origin in (list, tuple) and isinstance(value, (list, tuple)):
-        is_long = origin is list or ... in parts
-        if is_long and parts[0] in (float, int, str) and all(map(_PLAIN[parts[0]][1], value)):
-            return origin(map(float, value) if parts[0] is float else value)  # as most are, in less time
-        hints = parts[:1] * len(value) if is_long else parts
+    is_long, first = origin is list or ... in parts, _reader(parts[0])
+    has_floats = is_long and parts[0] is float
+
+    def read_list(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)) or not (is_long or len(value) == len(parts)):
+            raise Mismatch(hint, value)
+        if has_floats and {*map(type, value)} == {float} and all(map(math.isfinite, value)):
+            return origin(value)  # as most long ones are, in less time
+        readers = [first] * len(value) if is_long else map(_reader, parts)
         items: list[Any] = []
         try:
-            for part, each in zip(hints, value, strict=False):
-                items.append(_fit(part, each))
-            if len(items) == len(hints) == len(value):
-                return origin(items)
+            for read_item, each in zip(readers, value, strict=True):
+                items.append(read_item(each))
         except Misfit as misfit:
-            if not isinstance(misfit, Mismatch) or _is_class(parts[0]):
-                raise misfit.within(f"[{len(items)}]") from None
-    elif origin in (dict, Mapping) and isinstance(value, Mapping) and {str} >= {*map(type, value)}:
-        return {name: _fit_part(name, parts[1], each) for name, each in value.items()}
-    elif _is_class(hint):
-        return _fit_class(hint, value)
-    raise Mismatch(f"must be {_words(hint)}, not {reprlib.repr(value):.60}")
+            if isinstance(misfit, Mismatch) and not _is_class(parts[0]):
+                raise Mismatch(hint, value) from None
+            raise misfit.within(f"[{len(items)}]") from None
+        return origin(items)
+
+    return read_list
 
 
-def _fit_part(name: str, hint: Hint, value: object) -> Any:
+def _class_reader(kind: Hint) -> Reader:
+    readers = {name: _reader(hint) for name, hint in _fields(kind).items()}
+    parameters = inspect.signature(kind).parameters
+    needed = {name for name in readers if parameters[name].default is inspect.Parameter.empty}
+    requires = getattr(kind, "requires", None)
+
+    def read_class(value: object) -> Any:
+        if kind in _AS_LISTS and isinstance(value, list) and len(value) <= len(readers):
+            value = dict(zip(readers, value, strict=False))
+        if not isinstance(value, Mapping):
+            raise Mismatch(kind, value)
+        if wrong := value.keys() - readers.keys() or needed - value.keys():
+            name = min(map(str, wrong))
+            raise Misfit("is missing" if name in needed else "is unknown", name[:60])
+        made = kind(**_parts(readers, value))
+        if requires is not None:
+            for what, holds in requires(made).items():
+                if not holds:
+                    raise Misfit(f"must have {what}")
+        return made
+
+    return read_class
+
+
+def _parts(readers: Mapping[str, Reader], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return each of some values by its name, as its reader reads it."""
+    found, name = {}, ""
     try:
-        return _fit(hint, value)
+        for name, each in values.items():
+            found[name] = readers[name](each)
     except Misfit as misfit:
         raise misfit.within(name) from None
-
-
-def _fit_class(kind: Hint, value: object) -> Any:
-    hints = _fields(kind)
-    if kind in _AS_LISTS and isinstance(value, list) and len(value) <= len(hints):
-        value = dict(zip(hints, value, strict=False))
-    if not isinstance(value, Mapping):
-        raise Mismatch(f"must be {_words(kind)}, not {reprlib.repr(value):.60}")
-    for name in [*value, *_needed(kind)]:
-        if name not in hints or name not in value:
-            raise Misfit("is unknown" if name in value else "is missing", f"{name!s:.60}")
-    made = kind(**{name: _fit_part(name, hints[name], each) for name, each in value.items()})
-    for what, holds in made.requires().items() if hasattr(kind, "requires") else ():
-        if not holds:
-            raise Misfit(f"must have {what}")
-    return made
+    return found

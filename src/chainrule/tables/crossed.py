@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import codec
+from chainrule.core.codec import ASCENDING, from_to, sized
 from chainrule.errors import FormatError
 from chainrule.tables.learned import LearnedColumn, placed
 
@@ -16,6 +18,7 @@ MOST_CATEGORIES = 64
 MOST_EDGES = 256
 
 
+@codec.as_list
 class Side(NamedTuple):
     """One column of a pair, as the outputs of the table's preparation have it. Cell 0 is missing or unknown."""
 
@@ -29,7 +32,7 @@ class Side(NamedTuple):
     """"scaled", "binary" or "one_hot\""""
     missing: int = -1
     """the output that says what is missing; -1 for none"""
-    edges: tuple[float, ...] = ()
+    edges: Annotated[tuple[float, ...], sized(0, MOST_EDGES), ASCENDING] = ()
     """of a scaled number: between its cells"""
 
     @property
@@ -79,12 +82,13 @@ def with_edges(side: Side, out: NDArray[np.floating], cells: int) -> Side:
     return side._replace(edges=tuple(((distinct[places - 1] + distinct[places]) / 2).tolist()))
 
 
+@codec.as_list
 class Crossed(NamedTuple):
     """A pair of columns, and the size of the vector that its cells become."""
 
     first: Side
     second: Side
-    size: int
+    size: Annotated[int, from_to(1, MOST_EDGES)]
 
     @property
     def cells(self) -> int:
@@ -96,31 +100,10 @@ class Crossed(NamedTuple):
         return self.first.codes(out) * self.second.cells + self.second.codes(out)
 
 
-def to_data(pairs: Sequence[Crossed]) -> list[Any]:
-    """Return pairs as JSON values."""
-    return [[[*side[:5], [*side.edges]] for side in pair[:2]] + [pair.size] for pair in pairs]
-
-
-def from_data(data: Any, learned: Sequence[LearnedColumn]) -> tuple[Crossed, ...]:
+def read_pairs(data: object, learned: Sequence[LearnedColumn]) -> tuple[Crossed, ...]:
     """Return pairs from JSON values. Raises FormatError for others, and for columns that the table has not."""
+    made = codec.read(tuple[Crossed, ...], data, "the pairs of columns")
     known = {side[:5] for side in sides(learned)}
-    made = []
-    try:
-        for first, second, size in data:
-            both = [
-                Side(column, start, width, kind, missing, tuple(float(edge) for edge in edges))
-                for column, start, width, kind, missing, edges in (first, second)
-            ]
-            fits = all(
-                side[:5] in known
-                and len(side.edges) <= MOST_EDGES
-                and all(np.isfinite(side.edges))
-                and list(side.edges) == sorted(side.edges)
-                for side in both
-            )
-            if not fits or not isinstance(size, int) or not 1 <= size <= MOST_EDGES:
-                raise ValueError
-            made.append(Crossed(both[0], both[1], size))
-    except (TypeError, ValueError, IndexError) as error:
-        raise FormatError("crossed must be pairs of columns of the table; the data was damaged.") from error
-    return tuple(made)
+    if not all(side[:5] in known for pair in made for side in pair[:2]):
+        raise FormatError("crossed must be pairs of columns of the table; the data was damaged.")
+    return made

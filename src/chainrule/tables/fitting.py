@@ -16,7 +16,7 @@ from chainrule.errors import DataError, instead
 from chainrule.tables import calendar, kinds, marks
 from chainrule.tables.column import Column
 from chainrule.tables.kinds import Taken
-from chainrule.tables.learned import Lane, LearnedColumn
+from chainrule.tables.learned import MOST_CODES, Lane, LearnedColumn
 from chainrule.tables.rarity import USUAL_COUNT, TargetGiver, rows_of_a_code
 from chainrule.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.tables.spellings import FEWEST_NUMBERS
@@ -84,10 +84,8 @@ def differ(taken: Taken) -> bool:
 
 CHUNK = 1 << 23
 """numbers that are worked on at a time: 64 MB"""
-MOST_CODES = 100_000
-"""the most categories of a column that have a code of their own, the most frequent ones"""
 MOST_ONE_HOT = 255
-"""and an output, where there are no embeddings"""
+"""the most categories of a column that have an output each, where there are no embeddings"""
 MAX_UNIQUE_TEXTS = 8
 """a column with no text twice is kept if it has no more than these"""
 MAX_WORDS_OF_CATEGORY = 2.5

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables import calendar
-from chainrule.tables.scaling import BY_QUANTILES, FAR, Scaler, Scaling
+from chainrule.core import codec
+from chainrule.core.codec import ASCENDING, DIFFERENT, Condition, Count, from_to, one_of, sized
+from chainrule.tables import calendar, marks
+from chainrule.tables.column import LONGEST
+from chainrule.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling
+
+MOST_CODES = 100_000
+"""The most categories of a column that have a code of their own, the most frequent ones."""
+KINDS = ("number", "boolean", "category", "date", "duration")
+"""What a column may be taken for."""
+WHYS = (
+    *("numbers", "text_numbers", "booleans", "texts", "dates", "text_dates", "durations", "asked"),
+    *("declared", "code_texts", "mostly_numbers"),
+    *("all_missing", "constant", "near_constant", "every_value_differs", "identifier"),
+)
+"""Why: what it holds, or why it is dropped."""
+OUTCOMES = ("scaled", "parts", "binary", "one_hot", "embedded", "indicator", "dropped")
+"""What became of it."""
+READS = ("", ".", ",", *calendar.ORDERS)
+ARE_SHORT = Condition(
+    f"* of at most {LONGEST} characters", lambda texts: max(map(len, texts), default=0) <= LONGEST
+)
 
 
+@codec.as_list
 class Lane(NamedTuple):
     """One output that is a scaled number: a column's own, a part of its dates, or that of a category."""
 
@@ -34,39 +55,68 @@ class LearnedColumn(NamedTuple):
     """What was learned of one column."""
 
     name: str
-    kind: str
-    why: str
-    became: str
-    missing: float
+    kind: Annotated[str, one_of(KINDS)]
+    why: Annotated[str, one_of(WHYS)]
+    became: Annotated[str, one_of(OUTCOMES)]
+    missing: Annotated[float, from_to(0, 1)]
     """the share of its values that were missing in training"""
-    infinite: int = 0
+    infinite: Count = 0
     """how many of these were infinite"""
-    distinct: int | None = None
+    distinct: Count | None = None
     """the number of its categories in training; None where it has none"""
-    reads: str = ""
+    reads: Annotated[str, one_of(READS)] = ""
     """how its text is read: the decimal sign of numbers, the order of dates"""
-    categories: tuple[str, ...] = ()
+    categories: Annotated[tuple[str, ...], sized(0, MOST_CODES), ARE_SHORT, DIFFERENT] = ()
     """those that have an output or a code of their own, in the order of these"""
-    merged: int = 0
+    merged: Count = 0
     """how many others were too rare for that and share one; in prediction new ones do too"""
-    size: int = 0
+    size: Annotated[int, from_to(0, MOST_CODES)] = 0
     """of its embedding"""
-    lanes: tuple[Lane, ...] = ()
-    cycles: tuple[str, ...] = ()
-    origin: float = 0.0
+    lanes: Annotated[tuple[Lane, ...], sized(0, MOST_CODES + 1)] = ()
+    cycles: Annotated[tuple[Annotated[str, one_of(calendar.CYCLES)], ...], DIFFERENT] = ()
+    origin: Annotated[float, from_to(-calendar.LATEST, calendar.LATEST)] = 0.0
     """the earliest date of training, in seconds since 1970"""
     indicator: bool = False
     """whether an output says that the value is missing"""
-    value: float = 1.0
+    value: Annotated[float, from_to(0, LARGEST)] = 1.0
     """of the output of a row's own category, where each category has one"""
-    typical: str | None = None
+    typical: Annotated[str, sized(0, LONGEST)] | None = None
     """the most frequent of its categories, "" where more values are missing; None where that is not known"""
-    ends: tuple[float, ...] = ()
+    ends: Annotated[
+        tuple[float, ...], Condition("* at both ends, or none", lambda ends: len(ends) in (0, 2)), ASCENDING
+    ] = ()
     """the smallest and the largest value of training, to which others are clipped; none where they are kept"""
-    marks: tuple[float, ...] = ()
+    marks: Annotated[tuple[float, ...], sized(0, marks.MOST)] = ()
     """numbers that stand for missing ones, such as -999"""
     has_words: bool = False
     """whether text without a digit is missing"""
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        count, coded = len(self.categories), self.kind in ("category", "boolean")
+        is_number, own = self.kind in ("number", "duration"), [lane.part for lane in self.lanes]
+        parts = ("value",) if is_number else calendar.NUMBERS if self.kind == "date" else ()
+        fits_parts = set(own) <= set(parts)
+        if own and coded and self.became in ("binary", "one_hot"):  # a scale for each output
+            each = 1 if self.became == "binary" else count + bool(self.merged)
+            is_its = all(lane.scale.way == "realmlp" for lane in self.lanes)
+            fits_parts = is_its and own == [str(k) for k in range(each)]
+        fits = {
+            "dropped": not count and not self.lanes and not self.cycles,
+            "scaled": is_number and len(self.lanes) > 0,
+            "parts": self.kind == "date" and bool(self.lanes or self.cycles),
+            "indicator": self.indicator and not coded and not self.lanes and not self.cycles,
+            "binary": coded and count == 2,
+            "one_hot": coded and 0 < count <= MOST_CODES,
+            "embedded": coded and count > 0 and self.size > 0,
+        }
+        fits_value = self.value == 1.0 or (self.became == "one_hot" and self.value > 0)
+        return {
+            "cycles only of a date": not self.cycles or self.kind == "date",
+            "marks only of numbers": not self.marks or self.kind == "number",
+            "lanes of different parts": len({(lane.part, lane.scale.way) for lane in self.lanes}) == len(own),
+            f"the values of a column that is {self.became}": fits[self.became] and fits_parts and fits_value,
+        }
 
     @property
     def codes(self) -> int:

@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
+from chainrule.core import codec
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.tables import fitting, kinds, reading, state
 from chainrule.tables.cells import DescribedTable, describe
-from chainrule.tables.crossed import Crossed, from_data, to_data
+from chainrule.tables.crossed import Crossed, read_pairs
 from chainrule.tables.encoding import Embedded, Encoder, embedded, numbers, places_of, read_for, rising
 from chainrule.tables.learned import LearnedColumn
 from chainrule.tables.marks import check_missing
@@ -240,7 +241,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 name: list(each) for name, each in (check_missing(self.missing) or {}).items()
             }
         written = state.write(self._learned, self._named, settings)
-        return written | {"crossed": to_data(self._crossed)} if self._crossed else written
+        return written | {"crossed": codec.write(self._crossed)} if self._crossed else written
 
     @classmethod
     def from_data(cls, data: Any) -> TablePreprocessor:
@@ -257,7 +258,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             made._rules()
         except (ConfigError, TypeError) as error:
             raise FormatError(f"settings of the preprocessor are damaged: {error}") from error
-        made._publish(tuple(learned), named, None, from_data(data.get("crossed", []), learned))
+        made._publish(tuple(learned), named, None, read_pairs(data.get("crossed", []), learned))
         return made
 
     @property

@@ -33,11 +33,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import codec
+from chainrule.core.codec import ASCENDING, above, one_of, sized
 from chainrule.tables.statistics import Array, Ordered, Ranks, normal, steps
 
 LARGEST = 1e6
@@ -58,18 +60,24 @@ FAR = {"linear": 10.0, "straight": 20.0}
 """What is further from the mean, in standard deviations, is taken to be as far by these ways, which are linear in x."""
 LEAST_RANKS, MOST_RANKS = 10, 100
 """The fewest and the most quantiles of the way "rank"."""
+MAX_QUANTILES = 1000
 BY_QUANTILES = ("quantile", "rank")
 """The ways that have quantiles."""
 
 
+@codec.as_list
 class Scaling(NamedTuple):
     """What was learned of one column of numbers."""
 
-    way: str
+    way: Annotated[str, one_of(WAYS)]
     center: float = 0.0
-    spread: float = 1.0
-    grid: tuple[float, ...] = ()
+    spread: Annotated[float, above(0)] = 1.0
+    grid: Annotated[tuple[float, ...], sized(0, MAX_QUANTILES), ASCENDING] = ()
     """the quantiles at equal steps from 0 to 1, for the ways "quantile" and "rank\""""
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        return {"quantiles for its way": min(len(self.grid), 2) == (2 if self.way in BY_QUANTILES else 0)}
 
 
 def fit_robust(x: Ordered) -> list[Scaling]:
