@@ -17,8 +17,7 @@ from chainrule.fitting.plan import Conditions, KeptFit
 from chainrule.fitting.refit import Following
 from chainrule.fitting.result import FitResult
 from chainrule.tables.data import FitInput
-from chainrule.training import checkpoint
-from chainrule.training.run import Run
+from chainrule.training import Run, checkpoint
 
 R = np.random.default_rng(0)
 TABLE = {"a": R.normal(size=120), "b": R.choice(["x", "y", "z"], 120)}

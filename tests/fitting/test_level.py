@@ -29,7 +29,7 @@ from chainrule import (
 )
 from chainrule.fitting import loop
 from chainrule.fitting.loop import Level, Leveled, last_slots, level_of, put, to_level
-from chainrule.training.run import Run
+from chainrule.training import Run
 
 RANDOM = np.random.default_rng(3)
 N = 1_500

@@ -30,7 +30,7 @@ from chainrule.race.plan import RacePlan, plan_of
 from chainrule.race.runner import RaceOver
 from chainrule.race.state import Drawn
 from chainrule.tables.data import FitInput
-from chainrule.training.run import Run
+from chainrule.training import Run
 
 RNG = np.random.default_rng(0)
 N = 60

@@ -14,7 +14,7 @@ import chainrule as c
 from chainrule import Compute
 from chainrule.core import hints
 from chainrule.errors import instead, option, renamed
-from chainrule.lab.base import check_options
+from chainrule.lab import check_options
 from chainrule.recipe.messages import call_to_resume, in_flags, in_words_of, told, value_of, with_value
 from chainrule.recipe.preset_choice import _in_settings as in_settings
 from chainrule.views.text.tables import warned

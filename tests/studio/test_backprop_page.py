@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
-from chainrule.datasets.idx import Dataset
+from chainrule.datasets import Dataset
 from chainrule.recipe.data import Data
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.studio import Studio

@@ -22,9 +22,7 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Standardize,
 )
-from chainrule.datasets import load_mnist
-from chainrule.datasets.idx import Dataset
-from chainrule.datasets.images import center_digit
+from chainrule.datasets import Dataset, center_digit, load_mnist
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.recipe.data import Data, from_arrays, load
 from chainrule.studio.studio import Studio

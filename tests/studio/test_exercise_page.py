@@ -10,7 +10,7 @@ import pytest
 
 from a11y import faults, touch_faults
 from chainrule import Dense, MeanSquaredError, Model, Network, Tanh
-from chainrule.datasets.idx import Dataset
+from chainrule.datasets import Dataset
 from chainrule.recipe.data import Data
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from a11y import faults, touch_faults
 from chainrule import BatchNorm, Dense, Model, Network, Rescale, Sigmoid, SoftmaxCrossEntropy, Tanh
-from chainrule.datasets.idx import Dataset
+from chainrule.datasets import Dataset
 from chainrule.recipe.data import Data
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages

@@ -35,7 +35,7 @@ from chainrule.tables import splits
 from chainrule.tables.data import FitInput
 from chainrule.tables.splits import folds, holdout
 from chainrule.tables.structure import RowStructure, Split, as_gap, read_structure
-from chainrule.training.run import Run
+from chainrule.training import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -8,11 +8,10 @@ import warnings
 import pytest
 
 from chainrule import Adam, Callback, OneCycle
-from chainrule.tracking import follow
+from chainrule.tracking import Tracker, follow
 from chainrule.tracking.follow import Follow, Guard
 from chainrule.tracking.settings import LONGEST, flat
 from chainrule.tracking.tracked import TrackedRun
-from chainrule.tracking.tracker import Tracker
 from chainrule.training.events import EpochEnd, Finished, Progress, Started
 
 

@@ -13,8 +13,9 @@ from chainrule import LBFGS
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings, native
 from chainrule.formulas.optimizers import OPTIMIZERS, SGDState
+from chainrule.training import Run
 from chainrule.training.fit import fit
-from chainrule.training.run import OptimizerState, Run, RunSettings
+from chainrule.training.run import OptimizerState, RunSettings
 
 GENERATOR = np.random.default_rng(4)
 X, Y = GENERATOR.normal(size=(22, 3)), np.arange(22) % 3

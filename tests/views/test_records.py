@@ -45,7 +45,7 @@ from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.tables.target import infer_task
-from chainrule.training.listeners import Listener
+from chainrule.training import Listener
 from chainrule.trust.notice import Notice, Notices
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
