@@ -12,8 +12,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.core import codec
 from chainrule.fitting.additive import merged, score
-from chainrule.fitting.terms import OTHER, AdditiveTerm, Axis, Terms, as_plain, from_plain
+from chainrule.fitting.terms import OTHER, AdditiveTerm, Axis, Terms
 from chainrule.tables.crossed import Crossed, sides, with_edges
 from chainrule.tables.scaling import Scaler, Scaling
 
@@ -216,10 +217,10 @@ def test_files_keep_the_terms(tmp_path: Path):
     for own, other in zip(read.terms(), net.terms(), strict=True):
         assert own.axes == other.axes and own.importance == other.importance
         assert_array_equal(own.values, other.values)
-    data = as_plain(net.terms())
+    data = codec.write(net.terms())
     data["terms"][0]["values"] = data["terms"][0]["values"][:-1]
-    with pytest.raises(FormatError, match="terms of the model are damaged"):
-        from_plain(data)
+    with pytest.raises(FormatError, match="the terms must have a value for each place"):
+        codec.read(Terms, data, "the terms")
     table_data = net.preprocessor_.to_data()
     table_data["crossed"][0][0][1] = 99
     with pytest.raises(FormatError, match="crossed must be pairs of columns"):

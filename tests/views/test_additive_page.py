@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from chainrule import FormatError
-from chainrule.fitting.terms import AdditiveTerm, Axis, Terms, as_plain, from_plain
+from chainrule.core import codec
+from chainrule.fitting.terms import AdditiveTerm, Axis, Terms
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views import report, words
@@ -41,9 +42,7 @@ ROW = {"age": 30.0, "kind <b>": "a&b"}
 
 
 def read_again(data: Any) -> Terms:
-    found = from_plain(data)
-    assert found is not None
-    return found
+    return codec.read(Terms, data, "the terms")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -82,16 +81,16 @@ def test_several_classes_have_a_line_each():
     both = AdditiveTerm((AGE,), *(np.repeat(each, 2, -1) for each in one[1:4]), 1.0)
     found = Terms(np.zeros(2), (both,), "softmax", ("no", "yes"))
     assert [trace.name for trace in found.figure("age").data][1::3] == ["no", "yes"]
-    assert read_again(as_plain(found)).link == "softmax" and "class" in found.html(ROW)
+    assert read_again(codec.write(found)).link == "softmax" and "class" in found.html(ROW)
 
 
 def test_a_file_keeps_the_link():
-    again = read_again(as_plain(TERMS))
+    again = read_again(codec.write(TERMS))
     assert (again.link, again.labels) == ("log_odds", ("> 50",))
-    old = {key: value for key, value in as_plain(TERMS).items() if key not in ("link", "labels")}
+    old = {key: value for key, value in codec.write(TERMS).items() if key not in ("link", "labels")}
     assert read_again(old).link == "identity"
-    with pytest.raises(FormatError, match="a link that no model has"):
-        from_plain(as_plain(TERMS) | {"link": "probit"})
+    with pytest.raises(FormatError, match="link of the terms must be one of"):
+        codec.read(Terms, codec.write(TERMS) | {"link": "probit"}, "the terms")
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from chainrule.fitting.result import (
     checked,
     is_number,
 )
-from chainrule.fitting.terms import as_plain, from_plain
+from chainrule.fitting.terms import Terms
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer, Solver
@@ -67,7 +67,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
-        **({} if result.terms is None else {"terms": as_plain(result.terms)}),
+        **({} if result.terms is None else {"terms": codec.write(result.terms)}),
         "updates": [_finite(list(each)) for each in result.updates],
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "shares": codec.write(result.shares),
@@ -163,6 +163,7 @@ def read(
         if table is not None:
             parameters["preprocess"] = parameters["preprocess"] or table
         targets = _targets(data["labels"], parameters, known)
+        terms = None if data.get("terms") is None else codec.read(Terms, data["terms"], "the terms")
         result = FitResult(
             model,
             targets,
@@ -170,7 +171,7 @@ def read(
             known.get("n_layers_", 0),
             table,
             _records(known),
-            terms=from_plain(data.get("terms")),
+            terms=terms,
             kept=_calibration(data.get("calibration"), targets, model.network.inputs),
             seen=codec.read(tuple[SeenColumn, ...], data.get("seen") or [], "the statistics of the columns"),
             notices=Notices.from_data(data.get("notices", [])),

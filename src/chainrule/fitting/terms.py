@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core import records
+from chainrule.core import codec, records
+from chainrule.core.codec import one_of
 from chainrule.core.files import write_whole
-from chainrule.errors import FormatError
 from chainrule.tables import kinds
 from chainrule.tables.column import is_missing_cell, objects, plain, texts
 
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 LINKS = ("identity", "log", "log_odds", "softmax")
+AXES = ("knots", "edges", "categories")
 OTHER = "(other)"
 """The category that all those without a value of their own count as."""
 
 
+@codec.as_list
 class Axis(NamedTuple):
     """The places along one column of a term. Place 0 is missing, or an unknown category."""
 
     column: str
-    kind: str
+    kind: Annotated[str, one_of(AXES)]
     """"knots" between which a curve is linear, "edges" between which it is constant, or "categories\""""
     points: tuple[float | str, ...]
     """the knots or edges in order, in the unit of the column; or the categories"""
@@ -113,10 +115,28 @@ class Terms(records.DataResult):
     """(outputs,)"""
     terms: tuple[AdditiveTerm, ...]
     """the most important first"""
-    link: str = "identity"
+    link: Annotated[str, one_of(LINKS)] = "identity"
     """from the sum to the prediction: "identity", "log" (of the prediction), "log_odds", or "softmax" of several"""
     labels: tuple[str, ...] = ()
     """the classes of the outputs: of two classes the second one; none for numbers"""
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        outputs = self.intercept.shape
+        return {
+            "a value for each place of a term": all(
+                values.shape == (*(axis.size for axis in term.axes), *outputs)
+                for term in self.terms
+                for values in (term.values, term.lower, term.upper)
+            ),
+            "texts as categories, and numbers on other axes": all(
+                isinstance(point, str) == (axis.kind == "categories")
+                for term in self.terms
+                for axis in term.axes
+                for point in axis.points
+            ),
+            "a label for each output": self.link != "log_odds" or len(self.labels) == len(self.intercept),
+        }
 
     def __len__(self) -> int:
         return len(self.terms)
@@ -170,59 +190,6 @@ class Terms(records.DataResult):
             for each in self.terms
         ]
         return "\n".join(lines)
-
-
-def as_plain(terms: Terms | None) -> Any:
-    """Return terms for a model file; None for None."""
-    if terms is None:
-        return None
-    each = [
-        {
-            "axes": [[axis.column, axis.kind, [*axis.points]] for axis in term.axes],
-            "values": term.values.tolist(),
-            "lower": term.lower.tolist(),
-            "upper": term.upper.tolist(),
-            "importance": term.importance,
-        }
-        for term in terms.terms
-    ]
-    return {
-        "intercept": terms.intercept.tolist(),
-        "terms": each,
-        "link": terms.link,
-        "labels": [*terms.labels],
-    }
-
-
-def from_plain(data: Any) -> Terms | None:
-    """Return terms from a model file. Raises FormatError for data that are not whole."""
-    if data is None:
-        return None
-    try:
-        intercept = np.array(data["intercept"], float)
-        made = []
-        for each in data["terms"]:
-            axes = tuple(
-                Axis(
-                    str(column),
-                    str(kind),
-                    tuple(str(p) if kind == "categories" else float(p) for p in points),
-                )
-                for column, kind, points in each["axes"]
-            )
-            values, lower, upper = (np.array(each[name], float) for name in ("values", "lower", "upper"))
-            arrays = (values, lower, upper)
-            shape = (*(axis.size for axis in axes), *intercept.shape)
-            known = all(axis.kind in ("knots", "edges", "categories") for axis in axes)
-            if not known or any(array.shape != shape or not np.isfinite(array).all() for array in arrays):
-                raise ValueError("a term of another shape")
-            made.append(AdditiveTerm(axes, values, lower, upper, float(each["importance"])))
-        link, labels = data.get("link", "identity"), tuple(map(str, data.get("labels", ())))
-        if link not in LINKS or (link == "log_odds" and len(labels) != len(intercept)):
-            raise ValueError("a link that no model has")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FormatError(f"terms of the model are damaged ({str(error)[:80]}); save it again.") from error
-    return Terms(intercept, tuple(made), link, labels)
 
 
 def summarized(
