@@ -24,9 +24,10 @@ from chainrule import (
     Network,
     SoftmaxCrossEntropy,
 )
+from chainrule.core.settings import MAX_COUNT
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.commands import COMMANDS, MAX_INT, Command, command, find, fitted
+from chainrule.studio.commands import COMMANDS, Command, command, find, fitted
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.server.app import AT_ONCE, serve_tab
 from chainrule.studio.studio import AHEAD, MAX_WAITING, Studio, Tab
@@ -177,8 +178,8 @@ def test_samples():
         {"rows": [-1]},
         {"start": 15, "count": 10},
         {"count": 1000},
-        {"count": MAX_INT},  # refused before there is a list of so many numbers, which no memory holds
-        {"start": -MAX_INT, "count": MAX_INT},
+        {"count": MAX_COUNT},  # refused before there is a list of so many numbers, which no memory holds
+        {"start": -MAX_COUNT, "count": MAX_COUNT},
     ):
         with pytest.raises(ChainruleError, match="from 0 to 19"):
             find("data.samples")(digits(), bad)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import inspect
 import logging
-import math
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+from chainrule.core import codec
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.studio.messages import Call, pack
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from chainrule.studio.studio import Studio
 
 LOG = logging.getLogger("chainrule.studio")
-MAX_ITEMS = 1 << 20
-MAX_CHARACTERS = 1 << 16
-MAX_INT = 1 << 53
 Function = TypeVar("Function", bound=Callable[..., dict[str, Any]])
 
 
@@ -126,72 +122,6 @@ def answered(studio: Studio, call: Call) -> str | bytes:
         return pack({"id": call.id, "error": "a bug in chainrule; the terminal shows where."})
 
 
-def fitted(value: object, hint: object, name: str) -> Any:
+def fitted(value: object, hint: Any, name: str) -> Any:
     """Convert a JSON value to the type of an annotation. Raises ConfigError."""
-    found = _fit(value, hint)
-    if found is _NONE_FITS:
-        raise ConfigError(f"{name} must be {_described(hint)}, not {_shown(value)}.")
-    return found
-
-
-_NONE_FITS = object()
-
-
-def _fit(value: object, hint: object) -> Any:
-    if hint is Any:
-        return value
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        fits = (found for part in get_args(hint) if (found := _fit(value, part)) is not _NONE_FITS)
-        return next(fits, _NONE_FITS)
-    if origin is Literal:
-        return (
-            value
-            if any(type(value) is type(member) and value == member for member in get_args(hint))
-            else _NONE_FITS
-        )
-    if origin in (list, tuple):
-        if not isinstance(value, list) or len(value) > MAX_ITEMS:
-            return _NONE_FITS
-        items = [_fit(item, get_args(hint)[0]) for item in value]
-        return _NONE_FITS if any(item is _NONE_FITS for item in items) else origin(items)
-    return _fit_plain(value, origin or hint)
-
-
-def _fit_plain(value: Any, kind: Any) -> Any:
-    is_int = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT
-    if kind is float:
-        return float(value) if is_int or (isinstance(value, float) and math.isfinite(value)) else _NONE_FITS
-    if kind is int:
-        return value if is_int else _NONE_FITS
-    if kind is str:
-        return value if isinstance(value, str) and len(value) <= MAX_CHARACTERS else _NONE_FITS
-    if kind is type(None):
-        return value if value is None else _NONE_FITS
-    return value if isinstance(value, kind) else _NONE_FITS
-
-
-NAMES = {
-    int: "an integer",
-    float: "a number",
-    str: "text",
-    bool: "true or false",
-    dict: "an object",
-    type(None): "null",
-}
-
-
-def _described(hint: Any) -> str:
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return " or ".join(map(_described, get_args(hint)))
-    if origin is Literal:
-        return "one of " + ", ".join(map(str, get_args(hint)))
-    if origin in (list, tuple):
-        return f"a list of {_described(get_args(hint)[0]).removeprefix('a ').removeprefix('an ')}s"
-    return NAMES.get(origin or hint, getattr(hint, "__name__", str(hint)))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return codec.read(hint, value, name, lambda fault: ConfigError(f"{fault}."))
