@@ -49,15 +49,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_a_race_tells_where_it_is():
     told: list[RaceProgress] = []
-    estimator = best()
-    original = race.fit
-
-    def watched(*given: Any) -> Any:
-        return original(*given[:-1], told.append)
-
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(race, "fit", watched)
-        estimator.fit(X, Y)
+        patched.setattr(race, "watcher_of_race", lambda line, verbose: told.append)
+        best().fit(X, Y)
     begun, ended = [each for each in told if not each.said], [each for each in told if each.said]
     assert len(begun) == len(ended) == 10  # five folds of two recipes
     assert {each.doing for each in begun} == {f"{c.name}, fold {k}" for c in SMALL for k in range(1, 6)}

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import chainrule
 from chainrule import MLPClassifier, MLPRegressor
-from chainrule.fitting.begin import FitRequest
 from chainrule.fitting.in_time import members_for, rows_again, rows_in_time
 from chainrule.fitting.limit import FitLimit
+from chainrule.fitting.prepare import FitRequest
 from chainrule.race import candidates
 from chainrule.race.candidates import Candidate
 from chainrule.tables.data import FitInput
@@ -261,9 +261,9 @@ def test_a_fit_says_which_rows_it_had_no_time_for(preset: str, monkeypatch: pyte
 
 
 def test_a_fit_that_is_late_looks_for_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chainrule.fitting.begin.time.monotonic", lambda: 115.0)
-    request = FitRequest(FitInput([], []), 100.0)
-    assert request.is_early(None) and request.is_early(61.0) and not request.is_early(60.0)
+    monkeypatch.setattr("chainrule.fitting.prepare.time.monotonic", lambda: 115.0)
+    limits = None, 61.0, 60.0
+    assert [FitRequest(FitInput([], []), 100.0, each).is_early for each in limits] == [True, True, False]
 
 
 # --- the members of few rows that there is time to train -------------------------------------------------------------

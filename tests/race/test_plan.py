@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.core import codec
-from chainrule.estimators import base
 from chainrule.estimators.base import fit_under
+from chainrule.fitting import prepare
 from chainrule.fitting.held import result_of
 from chainrule.fitting.in_time import rows_again
 from chainrule.fitting.limit import LimitCourse, Replan
@@ -116,7 +116,7 @@ def test_a_race_of_some_rows(random_state: Any, monkeypatch: pytest.MonkeyPatch)
     def in_time(given: FitInput, end: float, prepare: object, seed: int, keep_labels: bool) -> FitInput:
         return rows_again(given, 40, seed, keep_labels)
 
-    monkeypatch.setattr(base, "rows_in_time", in_time)
+    monkeypatch.setattr(prepare, "rows_in_time", in_time)
     with pytest.warns(UserWarning, match="leaves time to prepare 40 of the 60 rows"):
         made = best(random_state=random_state).fit(TABLE, NUMBER)
     assert made.plan_["rows"] == 40

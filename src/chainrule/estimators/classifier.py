@@ -108,7 +108,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
                 f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit does not have; pass "
                 "{label: weight}, as sklearn.utils.compute_class_weight returns for all of y."
             )
-        with self._told():
+        with self._check_and_tell():
             return self._fit(FitInput(X, y, sample_weight), incremental=True, labels=labels)
 
     def predict(self, X: Table) -> Any:

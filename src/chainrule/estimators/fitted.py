@@ -31,7 +31,6 @@ from chainrule.model import Ensemble, Model, load_any
 from chainrule.race import files as best_files
 from chainrule.race.blend import Blend, RaceResult
 from chainrule.race.report import RaceReport
-from chainrule.tables.rows import as_matrix
 from chainrule.tables.structure import Table
 from chainrule.trained.persistence import Custom
 from chainrule.trust.drift import read_columns
@@ -82,11 +81,6 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
             table: NDArray[Any] = preprocessor.transform(X)
             return table
         return self._check_array(X)
-
-    def _check_array(self, X: Any) -> Any:
-        """Return X checked as scikit-learn does, with the features that it noted last."""
-        X = as_matrix(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return X.tocsr() if hasattr(X, "tocsr") else X
 
     def _predicted(self, X: Table) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""

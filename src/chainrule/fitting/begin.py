@@ -1,10 +1,9 @@
-"""What a fit is asked for, and what it begins with: a network and an optimizer at their start, or another fit's."""
+"""What a fit begins with: a network and an optimizer at their start, or another fit's."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils import check_random_state
 from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.fitting.parameters import Parameters, is_stochastic
-from chainrule.fitting.plan import ALONE, Conditions, FitPlan
+from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult, RateControl, Records
 from chainrule.fitting.start import Trunk, members_of, put_parameters, take_trunk, untrained
 from chainrule.formulas.layers import Dense, Embedding
@@ -22,35 +21,7 @@ from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 from chainrule.presets.layers import hidden_layers
-from chainrule.tables.data import FitData, FitInput
-from chainrule.tables.numbers import Targets
-from chainrule.tables.structure import FREE, RowStructure
-
-EARLY = 0.25
-"""The part of the limit after which a fit only does what it must."""
-
-
-@dataclass(frozen=True)
-class FitRequest:
-    """The rows of a fit, and what else was known when it began: made once, and passed on whole."""
-
-    given: FitInput
-    """the table, the targets, and what belongs to each row"""
-    begun: float
-    """the `time.monotonic()` at which the fit began"""
-    before: FitResult | None = None
-    """the result that the fit goes on from; None for a new one"""
-    labels: Targets | None = None
-    """the targets, where they are known before y is read, as the labels passed to `partial_fit`"""
-    conditions: Conditions = ALONE
-    incremental: bool = False
-    """whether it is one epoch, by `partial_fit`"""
-    structure: RowStructure = FREE
-    """what ties the given rows together"""
-
-    def is_early(self, limit: float | None) -> bool:
-        """Return whether a fit of so many seconds has time for what it can do without, when its table is prepared."""
-        return limit is None or time.monotonic() - self.begun < EARLY * limit
+from chainrule.tables.data import FitData
 
 
 class FitStart(NamedTuple):

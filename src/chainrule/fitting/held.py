@@ -18,6 +18,7 @@ from chainrule.model import Ensemble, Model
 from chainrule.tables.held_out import HeldOut
 from chainrule.tables.numbers import Targets
 from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.rows import as_matrix
 from chainrule.trust.notice import Notices
 
 T = TypeVar("T")
@@ -208,6 +209,11 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
                 "before using this estimator."
             )
         return self._result
+
+    def _check_array(self, X: Any) -> Any:
+        """Return X checked as scikit-learn does, with the features that it noted last."""
+        X = as_matrix(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return X.tocsr() if hasattr(X, "tocsr") else X
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there is a result."""

@@ -137,34 +137,27 @@ def console_of(verbose: int) -> Console | None:
 
 
 @contextmanager
-def of_race(verbose: int, limit: float | None, begun: float) -> Iterator[RaceWatcher | None]:
-    """Give what shows a race as far as verbose asks for it; None for nothing. limit: in seconds, if it has one."""
-    if not verbose:
-        yield None
-        return
-    console = console_of(verbose)
-    if console is None:
-        yield print_line
-        return
-    bar = ProgressLine(console, "preparing the table", limit, begun)
-    try:
-        yield lambda event: bar.show(event.text(), event.fitted / max(1, event.planned))
-    finally:
-        bar.close()
+def shown(title: str, verbose: int, limit: float | None, begun: float) -> Iterator[ProgressLine | None]:
+    """Give the line of a fit that is shown as a bar; None where lines are printed, or nothing.
 
-
-@contextmanager
-def of_fit(verbose: int, name: str, limit: float | None, begun: float) -> Iterator[FitBar | None]:
-    """Give the callback that shows a single fit as a bar; None where it prints its own lines, or nothing."""
+    title: what it says first.  limit: the seconds of the fit, from `begun` on.
+    """
     console = console_of(verbose)
     if console is None:
         yield None
         return
-    bar = ProgressLine(console, f"{name} · preparing", limit, begun)
+    line = ProgressLine(console, title, limit, begun)
     try:
-        yield FitBar(bar, name)
+        yield line
     finally:
-        bar.close()
+        line.close()
+
+
+def watcher_of_race(line: ProgressLine | None, verbose: int) -> RaceWatcher | None:
+    """Return what shows a race as far as verbose asks for it; None for nothing. line: of its bar, if it has one."""
+    if line is None:
+        return print_line if verbose else None
+    return lambda event: line.show(event.text(), event.fitted / max(1, event.planned))
 
 
 def print_line(event: RaceProgress) -> None:

@@ -14,5 +14,5 @@ fit_lookup   whether similar rows improve the average, and what makes rows simil
 blend        the average of the winners
 report       what happened
 files        one file of all networks of an average
-callbacks    what callbacks are told during a fit and a race
+callbacks    what callbacks are told of a race
 """

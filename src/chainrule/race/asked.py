@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError
 from chainrule.fitting.held import HoldsResult
+from chainrule.fitting.prepare import FitRequest
 from chainrule.fitting.result import FitResult
 from chainrule.presets import BEST
 from chainrule.race.blend import RaceResult
@@ -14,20 +15,17 @@ from chainrule.race.state import SECONDS, RaceState
 from chainrule.training.callbacks import as_callbacks
 
 
-def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start: bool) -> None:
-    """Check that an estimator supports a race. Raises ConfigError for settings of a single network.
-
-    has_trunk, has_start: whether it has initial hidden layers or parameters.
-    """
+def check(estimator: HoldsResult, request: FitRequest) -> None:
+    """Check that an estimator supports a race. Raises ConfigError for settings of a single network."""
     faults = {
-        "partial_fit": incremental,
+        "partial_fit": request.incremental,
         "warm_start=True": estimator.warm_start,
         "callbacks but those of `chainrule.tracking`": getattr(estimator, "_skl_callbacks", None)
         or not all(each.follows_several for each in as_callbacks(estimator.callbacks)),
         "n_members": estimator.n_members is not None,
-        "replace_head": has_trunk,
+        "replace_head": request.trunk is not None,
         "solver='lbfgs'": estimator.solver == "lbfgs",
-        "parameters to begin with": has_start,
+        "parameters to begin with": bool(request.start),
     }
     for what, is_there in faults.items():
         if is_there:
@@ -42,8 +40,12 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
         )
 
 
-def seconds(estimator: HoldsResult) -> float:
-    """Return the seconds of a race."""
+def seconds(estimator: HoldsResult, start: RaceState) -> float | None:
+    """Return the seconds of a race from its start; None for one that is repeated, whose plan has no clock."""
+    if start.plan is not None:
+        return None
+    if start.more is not None:
+        return start.more
     return SECONDS if estimator.time_limit is None else float(estimator.time_limit)
 
 

@@ -1,52 +1,16 @@
-"""Who is told of a fit: the callbacks of an estimator, also of each fit of a race, and scikit-learn's own callbacks.
-
-scikit-learn's callback protocol is in its releases from 1.9 on; each epoch is a task of the fit.
-"""
+"""Who is told of a race: the callbacks of an estimator, of each of its fits and of its report."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
 
-from chainrule.fitting.held import HoldsResult, result_of
-from chainrule.fitting.parameters import given
-from chainrule.model import Ensemble, Model
+from chainrule.fitting.held import HoldsResult
 from chainrule.race.judge import Judge
 from chainrule.race.report import RaceReport
 from chainrule.race.state import RaceFit, Task
 from chainrule.training.callbacks import Callback, as_callbacks
-from chainrule.training.run import Run
-
-try:
-    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
-    from sklearn.callback import with_callbacks as with_callbacks
-except ImportError:  # scikit-learn before 1.9
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Base class for releases without callbacks."""
-
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
-        return method
-
-
-@contextmanager
-def told(estimator: HoldsResult) -> Iterator[None]:
-    """Tell the callbacks of an estimator of the beginning and the end of its fit, which is the body of the `with`."""
-    callbacks, fitted = as_callbacks(estimator.callbacks), None
-    settings = {"estimator": type(estimator).__name__, **given(estimator)} if callbacks else {}
-    try:
-        for each in callbacks:
-            each.on_fit_begin(settings)
-        yield
-        fitted = estimator
-    finally:
-        for each in callbacks:
-            each.on_fit_end(fitted)
 
 
 class FollowedTask:
@@ -92,8 +56,8 @@ def name_of(task: Task) -> str:
     return f"{task.candidate.name}, {'all rows' if task.is_of_all else f'fold {task.fold + 1}'}"
 
 
-def tell_report(callbacks: Sequence[Callback], report: RaceReport) -> None:
-    """Tell callbacks what a race found of each recipe: its loss, its score and its weight, as loss_held_out/fast."""
+def tell_report(estimator: HoldsResult, report: RaceReport) -> None:
+    """Tell callbacks what a race found of each recipe, as loss_held_out/fast, and print it where that is asked for."""
     found = {
         f"{name}/{each.recipe}": value
         for each in report
@@ -104,61 +68,7 @@ def tell_report(callbacks: Sequence[Callback], report: RaceReport) -> None:
         )
         if value is not None and math.isfinite(value)
     }
-    for callback in callbacks:
+    for callback in as_callbacks(estimator.callbacks):
         callback.on_judged(found)
-
-
-class Tasks(Callback):
-    """The epochs of a fit as scikit-learn's callbacks see them; a callback that returns True ends the fit."""
-
-    def __init__(self, estimator: HoldsResult, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
-        """Set up the callbacks of the estimator, and begin the fit's own task."""
-        self.estimator = estimator
-        self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        self.context = estimator._init_callback_context(max_subtasks=epochs)
-        self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
-        self.task: Any = None
-
-    def on_train_begin(self, run: Run) -> None:
-        """Begin the first epoch."""
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin the task of an epoch."""
-        self.task = self.context.subcontext(task_name="epoch")
-        self.task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
-
-    def on_epoch_end(self, run: Run) -> None:
-        """End the task of the epoch, and begin the next one's unless the fit is over."""
-
-        def fitted() -> dict[str, Any]:
-            run.synchronize()
-            return reconstruction(self.estimator, run)
-
-        stop = self.task.call_on_fit_task_end(
-            estimator=self.estimator, **self.data, reconstruction_attributes=fitted
-        )
-        if stop and run.history.stopped is None:
-            run.stop("a callback asked to stop")
-        if run.history.stopped is None and run.epoch < run.epochs:
-            self.begin()
-
-    def finish(self) -> None:
-        """End the fit's own task."""
-        self.context.call_on_fit_task_end(
-            estimator=self.estimator,
-            **self.data,
-            reconstruction_attributes=lambda: {"_result": result_of(self.estimator)},
-        )
-
-
-def reconstruction(estimator: HoldsResult, run: Run) -> dict[str, Any]:
-    """Return what prediction needs of an estimator in training: its result, with a copy of the model."""
-    result = result_of(estimator)
-    if isinstance(result.model, Ensemble):
-        model: Model | Ensemble = copy.deepcopy(result.model)
-        model.states = dict(run.states)
-    else:
-        model = copy.copy(result.model)
-        model.take(run.theta.copy(), dict(run.states), run.trained)
-    return {"_result": replace(result, model=model)}
+    if estimator.verbose:
+        print(report)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 from chainrule.fitting.held import HoldsResult, as_fitted
-from chainrule.fitting.progress import RaceWatcher
+from chainrule.fitting.prepare import PreparedFit
+from chainrule.fitting.progress import ProgressLine, watcher_of_race
 from chainrule.race import candidates, draw, fit_lookup, repeat
 from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.fit_lookup import LearnedLookup
@@ -36,7 +37,8 @@ from chainrule.race.report import RaceReport, Record
 from chainrule.race.rows import RacedRows, of_race
 from chainrule.race.runner import Runner, finished, of_candidate, of_rows, warn_of_interruption
 from chainrule.race.state import NOTHING, RaceChoice, RaceListener, RaceState, Task
-from chainrule.tables.data import FitData, FitInput
+from chainrule.tables.data import FitData
+from chainrule.tables.held_out import warn_of_lone_classes
 from chainrule.trust.scorers import HeldOutScorer
 
 T = TypeVar("T")
@@ -47,23 +49,25 @@ SURE, BETTER, WEIGHTED = 5_000, 8, 4
 which counts if so many of them were in time."""
 
 
-def fit(
+def fit_several(
     estimator: HoldsResult,
-    given: FitInput,
-    data: FitData,
-    begun: float,
+    prepared: PreparedFit,
     start: RaceState = NOTHING,
     listen: RaceListener | None = None,
-    watch: RaceWatcher | None = None,
+    line: ProgressLine | None = None,
 ) -> RaceResult:
-    """Return the result of a race. data: of all rows.  begun: the `time.monotonic()` at which the fit began.
+    """Return the result of a race, a fit of several recipes. prepared: the data of all rows.
 
     start: that of another race of this estimator on these rows, to go on from; the seconds of its fits count. A result
     has the `state` from which a race can go on. With a plan in it the race is repeated, and no clock is read.
     listen: called with each fit that comes to its end.
-    watch: called with where the race is, when a fit begins and when it has ended.
+    line: shows where the race is, when a fit begins and when it has ended.
     Raises DataError for a start or a plan of other rows.
     """
+    request, data = prepared.request, prepared.data
+    given, begun, watch = request.given, request.begun, watcher_of_race(line, estimator.verbose)
+    if request.is_noticed and data.samples.n >= draw.MIN_ROWS_TO_RACE:
+        warn_of_lone_classes(data)
     encoded, weight, is_given = data.samples.y, data.samples.weight, data.validation is not None
     judged, judged_weight = encoded, weight
     if data.validation is not None and data.passed_weight is not None:
