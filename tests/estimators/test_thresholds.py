@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sklearn.metrics import f1_score, get_scorer
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier
+from chainrule.core import codec
 from chainrule.estimators.thresholds import COUNTED, JudgedRows, by_costs, by_score, candidates, counted
 from chainrule.fitting.held import result_of
 from chainrule.tables.labels import Labels
@@ -291,8 +291,8 @@ def test_what_is_refused():
 )  # fmt: skip
 def test_decisions_in_files_that_no_classifier_has(change: dict[str, Any]):
     made = Decision(0.3, scoring="f1", interval=(0.2, 0.4), score=0.6, rows=9)
-    assert Decision.read(json.loads(json.dumps(made.described())), TWO) == made
+    assert Decision.read(json.loads(json.dumps(codec.write(made))), TWO) == made
     with pytest.raises(FormatError, match="the decision must"):
-        Decision.read(made.described() | change, TWO)
+        Decision.read(codec.write(made) | change, TWO)
     with pytest.raises(FormatError, match="the decision must have a threshold where"):
-        Decision.read(replace(made).described(), Labels(np.arange(3), "multiclass"))
+        Decision.read(codec.write(made), Labels(np.arange(3), "multiclass"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 from chainrule import ChainruleError, FormatError, LeakWarning, MLPClassifier, MLPRegressor
+from chainrule.core import codec
 from chainrule.tables.rarity import mean_squares
 from chainrule.trust import notices
 from chainrule.trust.notice import Notice, Notices
@@ -337,9 +338,9 @@ def test_a_file_is_readable_where_no_row_of_a_class_is_judged(tmp_path: Path):
 )
 def test_a_damaged_file_is_refused(change: dict[str, Any]):
     whole = Notice("groups", ("a",), "r2", 0.9, 0.1, 0.5, 3)
-    assert list(Notices.from_data(Notices((whole,)).to_data()["found"])) == [whole]
+    assert list(codec.read(Notices, codec.write(Notices((whole,))), "the notices")) == [whole]
     with pytest.raises(FormatError, match="notice"):
-        Notices.from_data([whole._asdict() | change])
+        codec.read(Notices, {"found": [whole._asdict() | change]}, "the notices")
 
 
 def test_a_notice_is_shown_in_both_languages():

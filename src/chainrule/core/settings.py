@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import sys
 from collections.abc import Mapping
 from functools import cache
 from numbers import Integral, Real
@@ -79,11 +78,6 @@ def check_seed(seed: object, name: str = "seed", bits: int = 32) -> int:
 def is_count(value: object, minimum: int = 0) -> TypeGuard[int]:
     """Return whether a value of a file is an integer of at least `minimum`, and below `MAX_COUNT`."""
     return type(value) is int and minimum <= value < MAX_COUNT
-
-
-def is_figure(value: object) -> TypeGuard[float]:
-    """Return whether a value of a file is a finite number that float64 has."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def check_choice(value: object, registry: Mapping[str, Any], name: str) -> Any:

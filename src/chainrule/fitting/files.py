@@ -71,7 +71,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "updates": [_finite(list(each)) for each in result.updates],
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "shares": codec.write(result.shares),
-        "decision": None if result.decision is None else result.decision.described(),
+        "decision": codec.write(result.decision),
         "seen": codec.write(result.seen),
         "notices": result.notices.to_data()["found"],
     }
@@ -174,7 +174,7 @@ def read(
             terms=terms,
             kept=_calibration(data.get("calibration"), targets, model.network.inputs),
             seen=codec.read(tuple[SeenColumn, ...], data.get("seen") or [], "the statistics of the columns"),
-            notices=Notices.from_data(data.get("notices", [])),
+            notices=codec.read(Notices, {"found": data.get("notices", [])}, "the notices"),
             updates=update_records(_number(data.get("updates", []))),
         )
         if (shares := data.get("shares")) is not None and isinstance(result.targets, Labels):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core import records
+from chainrule.core import codec, records
 from chainrule.core.arrays import errors_of_means
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, option
@@ -69,7 +69,7 @@ class Judgement(NamedTuple):
         """Return the metrics, and the confusion matrix if there is one, as in metrics.json."""
         found = {"part": self.part, "samples": self.n, "metrics": self.metrics}
         found |= {} if self.positive is None else {"positive": self.positive}
-        found |= {} if self.decision is None else {"decision": self.decision.described()}
+        found |= {} if self.decision is None else {"decision": codec.write(self.decision)}
         if (matrix := self.matrix) is not None:
             found |= {"classes": self.classes, "confusion_matrix": matrix.tolist()}
         return dict(records.plain(found))

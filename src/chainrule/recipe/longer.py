@@ -11,9 +11,11 @@ import dataclasses
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from chainrule.core import codec
 from chainrule.datasets.column_files import source_of
 from chainrule.errors import ConfigError, FormatError, option
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
@@ -134,18 +136,14 @@ def is_more(name: str, mine: float | None, theirs: float | None) -> bool:
 
 def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
     """Return the earlier trainings listed in config.json. Raises FormatError if the list is not valid."""
-    entries = config.get("earlier", [])
-    if not isinstance(entries, list):
-        raise FormatError(f"{path} has {entries!r:.60} for 'earlier', which must be a list.")
-    found, last = list[Earlier](), 0
-    for entry in entries:
-        values = (entry.get("epochs"), entry.get("trained")) if isinstance(entry, dict) else (None, None)
-        asked, trained = values
-        if not (asked is None or type(asked) is int) or type(trained) is not int or trained <= last:
-            raise FormatError(f"{path} has an earlier training without its epochs.")
-        found.append(Earlier(asked, trained))
-        last = trained
-    return tuple(found)
+    place = f"'earlier' in {path}"
+    found = codec.read(
+        tuple[Earlier, ...], config.get("earlier", []), place, lambda fault: FormatError(f"{fault}.")
+    )
+    ends = [0, *(each.trained for each in found)]
+    if not all(before < after for before, after in pairwise(ends)):
+        raise FormatError(f"{place} must have more epochs each time.")
+    return found
 
 
 def starts_anew(

@@ -65,13 +65,6 @@ class Decision(records.TextResult):
             return f"<Decision at the threshold {self.threshold:.4g}>"
         return f"<Decision by the costs of {len(self.costs or ())} classes>"
 
-    # --- in files ---------------------------------------------------------------------------------------------------
-
-    def described(self) -> dict[str, Any]:
-        """Return the decision as JSON values."""
-        written: dict[str, Any] = codec.write(self)
-        return written
-
     @classmethod
     def read(cls, data: Mapping[str, Any], labels: Labels) -> Self:
         """Return the decision in a file. Raises FormatError for one that no classifier of these labels has."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
-from chainrule.core import codec, records
+from chainrule.core import records
 from chainrule.core.codec import Count, one_of, sized
 from chainrule.errors import LeakWarning
 
@@ -77,11 +77,6 @@ class Notices(records.Shown, records.DataResult):
 
     def __getitem__(self, place: int) -> Notice:
         return self.found[place]
-
-    @classmethod
-    def from_data(cls, data: object) -> Self:
-        """Return notices from a file. Raises FormatError for a value that no fit notices."""
-        return codec.read(cls, {"found": data}, "the notices")
 
     def __repr__(self) -> str:
         """Show their kinds and columns."""
