@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from chainrule import MLPClassifier, MLPRegressor
-from chainrule.cli.predicted import outputs_of, show
+from chainrule.cli.predict import outputs_of, show
 from chainrule.recipe.answers import Answers
 from chainrule.recipe.reported import JudgedIntervals, judged_intervals
 from chainrule.recipe.run import begun, carry_out

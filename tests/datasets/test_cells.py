@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as c
 from chainrule import ConfigError, TablePreprocessor
-from chainrule.datasets import arrow_text, cells, read_table
+from chainrule.datasets import cells, read_table, text_tables
 from chainrule.serve.server import served
 from chainrule.tables.rows import rows_of
 
@@ -84,20 +84,20 @@ def test_the_sign_shows_anywhere_in_a_long_file(tmp_path: Path, monkeypatch: pyt
     grouped = [1234.0] * 300 + [2125.0] + [3000.0] * 300
     monkeypatch.setattr(cells, "CHUNK", 100)
     assert read_table(path)["w"].tolist() == grouped
-    monkeypatch.setattr(arrow_text, "MIN_BYTES", 0)
-    monkeypatch.setattr(arrow_text, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(text_tables, "MIN_BYTES", 0)
+    monkeypatch.setattr(text_tables, "BLOCK_BYTES", 1000)
     assert read_table(path)["w"].tolist() == grouped
     late = file_of(tmp_path, "w;v;k\n" + "\n".join([*rows, "0.5;7;x"]) + "\n")
     assert read_table(late)["w"].tolist()[:2] == [1.234, 1.234]
     early = file_of(tmp_path, "w;v;k\n" + "\n".join(["0.5;7;x", *rows]) + "\n")
     assert read_table(early)["w"].tolist()[:2] == [0.5, 1.234]
-    monkeypatch.setattr(arrow_text, "MIN_BYTES", 1 << 20)
+    monkeypatch.setattr(text_tables, "MIN_BYTES", 1 << 20)
     assert read_table(early)["w"].tolist()[:2] == [0.5, 1.234]
 
 
 @pytest.mark.parametrize("digits", ["01", "09", "007"])
 def test_codes_are_texts_where_pyarrow_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: str):
-    monkeypatch.setattr(arrow_text, "MIN_BYTES", 0)
+    monkeypatch.setattr(text_tables, "MIN_BYTES", 0)
     table = read_table(file_of(tmp_path, f"a,b\n12,1\n{digits},2\n0,3\n"))
     assert list(table["a"]) == ["12", digits, "0"]
 
@@ -228,8 +228,8 @@ def test_whole_numbers_that_float64_does_not_have_stay_texts(
 ):
     monkeypatch.setattr(cells, "CHUNK", 20)
     if large:
-        monkeypatch.setattr(arrow_text, "MIN_BYTES", 0)
-        monkeypatch.setattr(arrow_text, "BLOCK_BYTES", 100)
+        monkeypatch.setattr(text_tables, "MIN_BYTES", 0)
+        monkeypatch.setattr(text_tables, "BLOCK_BYTES", 100)
     ids = [f"{k}" for k in range(rows_before)] + ["1234567890123456789", "1234567890123456788"] * 2
     path = file_of(tmp_path, "id,v\n" + "".join(f"{each},1\n" for each in ids))
     with pytest.warns(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 import chainrule as c
-from chainrule.datasets import arrow_text, cells, idx, read_table, table_files, text_tables
+from chainrule.datasets import cells, idx, read_table, table_files, text_tables
 from chainrule.tables.target import infer_task
 
 
@@ -168,7 +168,7 @@ def test_a_large_table_below_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = "".join(f"{k},w{k % 7}\n" for k in range(500))
     found = []
     for least in (1, 1 << 20):  # by PyArrow and by the standard library
-        monkeypatch.setattr(arrow_text, "MIN_BYTES", least)
+        monkeypatch.setattr(text_tables, "MIN_BYTES", least)
         with pytest.warns(UserWarning, match="row 4; the 3 rows above"):
             found.append(columns(read_table(written(tmp_path, f"Title\r\n\r\nNote\r\nn,word\r\n{rows}"))))
     assert found[0] == found[1] and len(found[0]["n"]) == 500
@@ -304,8 +304,8 @@ def test_pyarrow_reads_what_the_standard_library_reads(rows, width, delimiter, e
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = written(Path(folder), text.encode())
         expected = outcome(path)
-        patch.setattr(arrow_text, "MIN_BYTES", 0)
-        patch.setattr(arrow_text, "BLOCK_BYTES", block)
+        patch.setattr(text_tables, "MIN_BYTES", 0)
+        patch.setattr(text_tables, "BLOCK_BYTES", block)
         assert outcome(path) == expected
 
 
@@ -328,11 +328,11 @@ def test_pyarrow_reads_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     path = written(tmp_path, "\n".join(["number,missing,late,label,text", *rows]))
     parted = []
-    batches = arrow_text.batches
-    monkeypatch.setattr(arrow_text, "batches", lambda *a: parted.append(a) or batches(*a))
+    batches = text_tables.batches
+    monkeypatch.setattr(text_tables, "batches", lambda *a: parted.append(a) or batches(*a))
     found = outcome(path)
     assert len(parted) == 2  # again for the column that turned out to be text
-    monkeypatch.setattr(arrow_text, "MIN_BYTES", 1 << 40)
+    monkeypatch.setattr(text_tables, "MIN_BYTES", 1 << 40)
     assert found == outcome(path)
 
 

@@ -30,7 +30,7 @@ from chainrule import (
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.report import RaceReport
-from chainrule.trained import packing, persistence, rounding
+from chainrule.trained import packing, persistence
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame({"x": RNG.normal(size=80), "kind": RNG.choice(["a", "b", "c"], 80)})
@@ -38,14 +38,14 @@ NUMBER = FRAME["x"].to_numpy() + (FRAME["kind"] == "a")
 
 
 def test_a_matrix_is_rounded_by_the_largest_of_each_output(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rounding, "MIN_NUMBERS_TO_ROUND", 4)
+    monkeypatch.setattr(persistence, "MIN_NUMBERS_TO_ROUND", 4)
     W = np.array([[127.0, 0.2, 0.0], [-63.4, -2.54, 0.0]], np.float32)
-    found = rounding.rounded({"W": W, "b": W[0]})
+    found = persistence.rounded({"W": W, "b": W[0]})
     np.testing.assert_array_equal(found["W"], np.array([[127, 10, 0], [-63, -127, 0]], np.int8), strict=True)
     np.testing.assert_allclose(found["W.scale"], [[1.0, 0.02, 1.0]], rtol=1e-6)
     assert found["b"] is not None and found["b"].dtype == np.float32 and "b.scale" not in found
     np.testing.assert_allclose(
-        rounding.restored(found["W"], found["W.scale"]), [[127, 0.2, 0], [-63, -2.54, 0]], rtol=1e-6
+        persistence.restored(found["W"], found["W.scale"]), [[127, 0.2, 0], [-63, -2.54, 0]], rtol=1e-6
     )
 
 

@@ -220,7 +220,7 @@ def test_similar_rows_in_files(graph: ComputationGraph, X: np.ndarray, ending: s
 @needs("onnx")
 @needs("onnxruntime")
 def test_a_file_of_onnx_takes_no_rows():
-    from chainrule.export.as_onnx.model import answers, onnx_bytes
+    from chainrule.export.as_onnx.file import answers, onnx_bytes
 
     content = onnx_bytes(CODES, "float64")
     assert answers(CODES, content, {"X": np.zeros((0, 2))}, "float64")["predictions"].shape == (0, 1)

@@ -47,8 +47,7 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_stat
 
 def assert_same(graph: ComputationGraph, rows: Any, label: bool = False) -> None:
     """In both precisions, within the tolerance, and that of float64 is 1e-12."""
-    from chainrule.export.as_onnx.file import compare
-    from chainrule.export.as_onnx.model import onnx_bytes
+    from chainrule.export.as_onnx.file import compare, onnx_bytes
 
     chosen = simplified(only(graph, *(name for name in graph.outputs if label or name != "label")))
     for dtype in ("float64", "float32"):

@@ -18,7 +18,7 @@ from scipy import special
 from chainrule import Dense, MeanSquaredError, MLPClassifier, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.as_c import STRICT
-from chainrule.export.as_c.own_math import (
+from chainrule.export.as_c.text import (
     ABSOLUTE,
     ANGLES,
     FUNCTIONS,

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import chainrule as c
 from chainrule.engines.native import REASON
 from chainrule.formulas.layers import ACTIVATIONS
-from chainrule.inspection.derivation.cellwise import ParametricEdge
+from chainrule.inspection.derivation.factors import ParametricEdge
 from chainrule.inspection.derivation.graph import Graph
 from halves import half
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
 from chainrule.engines.native import REASON
-from chainrule.inspection.derivation.cellwise import MultipliedEdge
+from chainrule.inspection.derivation.factors import MultipliedEdge
 from chainrule.inspection.derivation.graph import Graph
 
 RNG = np.random.default_rng(8)

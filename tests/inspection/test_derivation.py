@@ -46,11 +46,10 @@ from chainrule import (
 )
 from chainrule.formulas.layers import ACTIVATIONS, Operation
 from chainrule.formulas.losses import LOSSES
-from chainrule.inspection.derivation.cellwise import CellwiseEdge
 from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.derivation.factors import CellwiseEdge, OwnEdge
 from chainrule.inspection.derivation.graph import Graph
 from chainrule.inspection.derivation.markup import Fraction, Number, Product, Sum, Symbol
-from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.derivation.tree import Node
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network.blocks import Block

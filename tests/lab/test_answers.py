@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from chainrule.lab import approximation, optimizers, regularization, universality
-from chainrule.lab.approximation import TARGETS
-from chainrule.lab.overfitting import RemedyRun
+from chainrule.lab import optimizers, regularization, universality
+from chainrule.lab.regularization import RemedyRun
+from chainrule.lab.universality import TARGETS
 from chainrule.lab.vanishing_report import Measured
 from chainrule.lab.without_backprop_runs import ARMS, Course
 from chainrule.lab.without_backprop_runs import MethodRuns as Method
@@ -31,26 +31,24 @@ def is_one_sentence(text: str) -> bool:
 
 @pytest.mark.parametrize("target", (TARGETS[0], TARGETS[4]), ids=lambda t: t.name)
 def test_a_wider_network_begins_as_the_narrower_one(target):
-    narrow = approximation.fit(target, 3, 0, 5)
-    X = approximation.grid(target.variables, 9)
+    narrow = universality.fit(target, 3, 0, 5)
+    X = universality.grid(target.variables, 9)
     np.testing.assert_allclose(
-        approximation.embedded(narrow, 7).outputs(X), narrow.model.outputs(X), rtol=1e-12, atol=1e-12
+        universality.embedded(narrow, 7).outputs(X), narrow.model.outputs(X), rtol=1e-12, atol=1e-12
     )
-    wide = approximation.widen(narrow, 7, 20)
+    wide = universality.widen(narrow, 7, 20)
     assert wide.width == 7 and wide.largest < narrow.largest
     off = wide.model.outputs(
-        approximation.grid(target.variables, approximation.EVALUATED_POINTS[target.variables])
+        universality.grid(target.variables, universality.EVALUATED_POINTS[target.variables])
     )[:, 0]
-    off = off - target.f(
-        approximation.grid(target.variables, approximation.EVALUATED_POINTS[target.variables])
-    )
+    off = off - target.f(universality.grid(target.variables, universality.EVALUATED_POINTS[target.variables]))
     assert np.abs(off).max() == pytest.approx(wide.largest)
 
 
 def test_where_the_steps_do_not_help_a_wider_network_stays_what_it_was():
-    narrow = approximation.fit(TARGETS[1], 4, 0, 60)
+    narrow = universality.fit(TARGETS[1], 4, 0, 60)
     assert (
-        approximation.widen(narrow, 8, 60).largest == narrow.largest
+        universality.widen(narrow, 8, 60).largest == narrow.largest
     )  # the squares fall, and not the largest
 
 
@@ -59,7 +57,7 @@ def test_where_the_steps_do_not_help_a_wider_network_stays_what_it_was():
     "activation",
     [
         pytest.param(name, marks=() if name == "relu" else pytest.mark.slow)
-        for name in approximation.ACTIVATIONS
+        for name in universality.ACTIVATIONS
     ],
 )
 def test_no_error_rises_with_the_width(activation: str):
@@ -159,7 +157,7 @@ def test_without_backprop_says_less_more_or_as_much():
 
 def descents(**ends):
     """A run a rule: 2.0, then 1.0, then its end."""
-    from chainrule.lab.descent import Descent
+    from chainrule.lab.optimizers import Descent
 
     return {
         name: [Descent(0, np.array([2.0, 1.0, end]), np.arange(3.0), 0.5, np.zeros((3, 1)))]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from chainrule import SGD, Adam, ConfigError, GradientDescent, lab
-from chainrule.lab import approximation, descent, overfitting, slices
 from chainrule.lab import features as features_lab
+from chainrule.lab import optimizers, regularization, universality
 from chainrule.views.experiments import Report
 from chainrule.views.figures import laboratory
 from chainrule.views.figures.features import mosaic
@@ -132,58 +132,58 @@ def test_bad_options_are_told(name: str, options: dict[str, Any], message: str):
 
 
 def test_the_jacobian_is_that_of_central_differences():
-    fit = approximation.fit(approximation.TARGETS[3], 5, 0, 2)
-    X, theta = approximation.grid(2, 3), fit.model.theta
-    _, J = approximation.jacobian(fit.model.network, theta, X)
+    fit = universality.fit(universality.TARGETS[3], 5, 0, 2)
+    X, theta = universality.grid(2, 3), fit.model.theta
+    _, J = universality.jacobian(fit.model.network, theta, X)
     for i in range(len(theta)):
         h = np.zeros(len(theta))
         h[i] = 1e-6
-        ahead, behind = (approximation.jacobian(fit.model.network, theta + s * h, X)[0] for s in (1, -1))
+        ahead, behind = (universality.jacobian(fit.model.network, theta + s * h, X)[0] for s in (1, -1))
         np.testing.assert_allclose(J[:, i], (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("target", approximation.TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("target", universality.TARGETS, ids=lambda t: t.name)
 def test_targets_are_continuous_and_about_as_large_as_1(target):
-    X = approximation.grid(target.variables, approximation.EVALUATED_POINTS[target.variables])
-    y = target.f(X).reshape([approximation.EVALUATED_POINTS[target.variables]] * target.variables)
+    X = universality.grid(target.variables, universality.EVALUATED_POINTS[target.variables])
+    y = target.f(X).reshape([universality.EVALUATED_POINTS[target.variables]] * target.variables)
     assert 0.9 <= np.abs(y).max() <= 1.5
     assert np.abs(np.diff(y, axis=0)).max() < 0.3  # no jump between neighbors
 
 
 @pytest.mark.parametrize(
-    "target", [t for t in approximation.TARGETS if t.variables == 1], ids=lambda t: t.name
+    "target", [t for t in universality.TARGETS if t.variables == 1], ids=lambda t: t.name
 )
 def test_the_error_falls_with_the_width(target):
     best = [
-        min(approximation.fit(target, width, seed, 60).largest for seed in range(3)) for width in (2, 8, 32)
+        min(universality.fit(target, width, seed, 60).largest for seed in range(3)) for width in (2, 8, 32)
     ]
     assert best[0] > 2 * best[1] > 2 * best[2]
 
 
 def test_a_smooth_function_is_found_to_five_digits_and_every_step_descends():
-    errors = [approximation.fit(approximation.TARGETS[0], 32, 2, steps).rms for steps in (1, 10, 50, 200)]
+    errors = [universality.fit(universality.TARGETS[0], 32, 2, steps).rms for steps in (1, 10, 50, 200)]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-4
 
 
-@pytest.mark.parametrize("activation", approximation.ACTIVATIONS)
+@pytest.mark.parametrize("activation", universality.ACTIVATIONS)
 def test_every_activation_approximates(activation: str):
-    assert approximation.fit(approximation.TARGETS[0], 24, 0, 60, activation).rms < 0.1
+    assert universality.fit(universality.TARGETS[0], 24, 0, 60, activation).rms < 0.1
 
 
 # --- optimizers
 
 
-def digits() -> descent.DescentTask:
+def digits() -> optimizers.DescentTask:
     from chainrule.datasets import load_mnist
 
     train, test = load_mnist()
-    return descent.DescentTask(train.X[:300], train.y[:300], test.X[:200], test.y[:200], 4, 12)
+    return optimizers.DescentTask(train.X[:300], train.y[:300], test.X[:200], test.y[:200], 4, 12)
 
 
 def test_a_run_records_what_its_epochs_came_to():
-    task, arm = digits(), descent.ARMS[6]
-    run = descent.descend(arm, 3e-3, task, 0)
+    task, arm = digits(), optimizers.ARMS[6]
+    run = optimizers.descend(arm, 3e-3, task, 0)
     model = task.model(0)
     assert run.losses.shape == run.seconds.shape == (5,)
     assert run.losses[0] == pytest.approx(model.evaluate(task.X, task.y)["loss"])
@@ -195,18 +195,18 @@ def test_a_run_records_what_its_epochs_came_to():
 
 
 def test_a_rate_that_diverges_is_never_chosen():
-    arm = descent.DescentRule("sgd", SGD, 1e6, 50)
-    rate, tried = descent.tuned(arm, digits(), 0)
+    arm = optimizers.DescentRule("sgd", SGD, 1e6, 50)
+    rate, tried = optimizers.tuned(arm, digits(), 0)
     assert tried > 3 and rate is not None and rate < 1e5
 
 
 def test_the_grid_grows_until_its_best_lies_inside():
     task = digits()
-    rate, tried = descent.tuned(descent.DescentRule("adam", Adam, 1e-4, 50), task, 0)
+    rate, tried = optimizers.tuned(optimizers.DescentRule("adam", Adam, 1e-4, 50), task, 0)
     assert rate is not None and tried > 3 and rate > 5e-4
     near = [
-        descent.descend(descent.ARMS[6], rate * f, task, 0).losses[-1]
-        for f in (1 / descent.RATE_RATIO, 1, 10)
+        optimizers.descend(optimizers.ARMS[6], rate * f, task, 0).losses[-1]
+        for f in (1 / optimizers.RATE_RATIO, 1, 10)
     ]
     assert near[1] == min(near)
 
@@ -235,7 +235,7 @@ def test_the_principal_plane_of_paths_in_a_plane_is_that_plane():
     basis = np.linalg.qr(random.normal(size=(30, 2)))[0].T  # (2, 30)
     start = random.normal(size=30)
     paths = [start + np.vstack([np.zeros(2), random.normal(size=(6, 2))]) @ basis for _ in range(3)]
-    directions, share = slices.principal_plane(paths)
+    directions, share = optimizers.principal_plane(paths)
     assert share == pytest.approx(1.0)
     np.testing.assert_allclose(directions @ directions.T, np.eye(2), atol=1e-12)
     np.testing.assert_allclose(basis @ directions.T @ directions, basis, atol=1e-9)
@@ -245,15 +245,15 @@ def test_the_gradient_on_a_slice_is_the_slope_of_its_loss():
     task = digits()
     model = task.model(0)
     directions = np.linalg.qr(np.random.default_rng(0).normal(size=(model.network.size, 2)))[0].T
-    plane = slices.Plane(model, task.X, task.y, model.theta, directions)
+    plane = optimizers.Plane(model, task.X, task.y, model.theta, directions)
     c = np.array([0.3, -0.2])
     loss, g = plane.at(c)
     numeric = [(plane.at(c + h)[0] - plane.at(c - h)[0]) / 2e-5 for h in 1e-5 * np.eye(2)]
     np.testing.assert_allclose(g, numeric, rtol=1e-5)
     assert plane.over(np.array([0.3]), np.array([-0.2]))[0, 0] == pytest.approx(loss)
-    path, last = slices.walk(plane, GradientDescent(0.1), 5)
+    path, last = optimizers.walk(plane, GradientDescent(0.1), 5)
     assert path.shape == (6, 2) and last < plane.at(np.zeros(2))[0]
-    assert slices.walk(plane, GradientDescent(1e9), 5)[1] == math.inf
+    assert optimizers.walk(plane, GradientDescent(1e9), 5)[1] == math.inf
 
 
 # --- regularization
@@ -263,7 +263,7 @@ def test_the_sample_of_a_seed_is_apart_from_what_is_watched_and_its_wrong_labels
     from chainrule.datasets import load_mnist
 
     train, test = load_mnist()
-    right, spoiled = (overfitting.split(train, test, 200, 5, wrong) for wrong in (0.0, 0.3))
+    right, spoiled = (regularization.split(train, test, 200, 5, wrong) for wrong in (0.0, 0.3))
     np.testing.assert_array_equal(right.X, spoiled.X)
     assert int((right.y != spoiled.y).sum()) == 60
     np.testing.assert_array_equal(right.y_watched, spoiled.y_watched)
@@ -275,10 +275,10 @@ def test_a_plain_network_learns_wrong_labels_by_heart_and_early_stopping_keeps_t
     from chainrule.datasets import load_mnist
 
     train, test = load_mnist()
-    parts = overfitting.split(train, test, 200, 0, 0.2)
-    plain = overfitting.learn(overfitting.Remedy("plain"), parts, 0, 30)
-    stopped = overfitting.learn(overfitting.Remedy("early_stopping", early_stopping=True), parts, 0, 30)
-    decayed = overfitting.learn(overfitting.Remedy("l2", l2=0.01), parts, 0, 2)
+    parts = regularization.split(train, test, 200, 0, 0.2)
+    plain = regularization.learn(regularization.Remedy("plain"), parts, 0, 30)
+    stopped = regularization.learn(regularization.Remedy("early_stopping", early_stopping=True), parts, 0, 30)
+    decayed = regularization.learn(regularization.Remedy("l2", l2=0.01), parts, 0, 2)
     assert plain.train_accuracy == 1.0 and plain.test_accuracy < 0.8
     assert plain.watched[-1] > 1.15 * min(plain.watched)
     assert stopped.epochs < 30 and stopped.test_accuracy > plain.test_accuracy

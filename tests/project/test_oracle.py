@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ORACLE = Path(__file__).parent.parent / "support" / "oracle.py"
+ORACLE = Path(__file__).parent / "oracle.py"
 
 
 def quick(*rooms: str) -> list[str]:

@@ -25,7 +25,7 @@ from asgi import Reply, assert_sealed
 from chainrule.serve import connection as connections
 from chainrule.serve.connection import listen
 from chainrule.studio.page.assets import VERSION
-from chainrule.studio.server import exchange
+from chainrule.studio.server import gate
 from chainrule.studio.server.gate import SOCKETS, Gate
 from chainrule.studio.server.serve import make_server
 from chainrule.studio.studio import Studio
@@ -282,7 +282,7 @@ def test_a_malformed_request_is_refused(studio: Client, request_: str):
 
 def test_100_mb_are_refused_at_once(studio: Client, monkeypatch: pytest.MonkeyPatch):
     """Before any of it has come: the reply is there though the client sends nothing."""
-    monkeypatch.setattr(exchange, "LINGER", 0.1)
+    monkeypatch.setattr(gate, "LINGER", 0.1)
     more = f"Origin: {studio.origin}\r\nContent-Length: {100 << 20}"
     reply = studio.ask(studio.head("POST /upload/a.csv HTTP/1.1", more))
     assert reply.status == 413 and b"more than 64 MiB" in reply.body

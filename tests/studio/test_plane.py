@@ -13,9 +13,9 @@ from chainrule import ChainruleError, ConfigError, DataError, Model
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import pack
-from chainrule.studio.points import KINDS, points
 from chainrule.studio.screens.plane.network import (
     ACTIVATION_KINDS,
+    KINDS,
     MAX_LAYERS,
     MAX_WIDTH,
     OPTIMIZER_KINDS,
@@ -23,6 +23,7 @@ from chainrule.studio.screens.plane.network import (
     data_of,
     network_of,
     optimizer_of,
+    points,
     python,
 )
 from chainrule.studio.studio import Studio

@@ -12,14 +12,15 @@ from chainrule import Model
 from chainrule.core.random import generator
 from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.points import KINDS, points
 from chainrule.studio.screens.plane.network import (
     ACTIVATION_KINDS,
+    KINDS,
     OPTIMIZER_KINDS,
     PlaneSettings,
     data_of,
     network_of,
     optimizer_of,
+    points,
 )
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import named_tensors

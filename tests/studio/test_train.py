@@ -40,9 +40,9 @@ from chainrule.recipe.settings import Settings
 from chainrule.studio import screens
 from chainrule.studio.commands import DOWNLOADS, find
 from chainrule.studio.messages import pack
-from chainrule.studio.screens.train import look, timeline, training, uploaded
-from chainrule.studio.screens.train.curves import POINTS
+from chainrule.studio.screens.train import commands, look, timeline, training
 from chainrule.studio.screens.train.desk import Desk, desk_of
+from chainrule.studio.screens.train.training import POINTS
 from chainrule.studio.studio import Studio
 from chainrule.tables.rows import rows_of
 
@@ -956,8 +956,8 @@ def test_nothing_begins_while_data_are_read(studio: Studio, tmp_path: Path, monk
         assert read.wait(30)
         return of_uploads(found, names)
 
-    of_uploads = uploaded.of_uploads
-    monkeypatch.setattr(uploaded, "of_uploads", slowly)
+    of_uploads = commands.of_uploads
+    monkeypatch.setattr(commands, "of_uploads", slowly)
     key = upload(studio, tmp_path, "table.csv", b"one,y\n" + b"1,0\n2,1\n" * 10)
     asked = threading.Thread(
         target=do, args=(studio, "train.data"), kwargs={"kind": "files", "uploads": [key]}

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from chainrule import DataError, Model, load
 from chainrule.datasets import load_mnist
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio.screens.train import look, uploaded
+from chainrule.studio.screens.train import commands, look
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.start import open_data
 from chainrule.studio.studio import Studio
@@ -100,7 +100,7 @@ def test_without_a_run_the_page_invites_and_while_a_file_is_read_it_waits(
         assert read.wait(30)
         raise DataError("the file has no rows.")
 
-    monkeypatch.setattr(uploaded, "of_uploads", slowly)
+    monkeypatch.setattr(commands, "of_uploads", slowly)
     for lang, start, reading in (
         ("en", "Train", "Reading houses.csv …"),
         ("zh", "開始訓練", "正在讀取 houses.csv…"),

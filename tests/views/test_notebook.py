@@ -15,7 +15,7 @@ import chainrule as c
 from chainrule.datasets import load_mnist
 from chainrule.inspection.story import explain
 from chainrule.inspection.trace.gradient_check import GradientCheck, ParameterCheck
-from chainrule.views.notebook.parts import MAX_LETTERS, MAX_POINTS, MAX_ROWS, curves, table
+from chainrule.views.notebook.results import MAX_LETTERS, MAX_POINTS, MAX_ROWS, curves, table
 
 EVIL = "<img src=x onerror=alert(1)>&\"'"
 VOID = {"img", "br", "hr", "meta", "input"}

@@ -26,20 +26,12 @@ from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.effect import effect_of_int8
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
-from chainrule.inspection.derivation.lines import equations
+from chainrule.inspection.derivation.derivation import equations
 from chainrule.inspection.features.features import best_inputs, exciting_samples
 from chainrule.inspection.features.representations import linear_probe
 from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
-from chainrule.lab import (
-    approximation,
-    descent,
-    features,
-    overfitting,
-    slices,
-    vanishing,
-    without_backprop_runs,
-)
+from chainrule.lab import features, optimizers, regularization, universality, vanishing, without_backprop_runs
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
@@ -152,7 +144,7 @@ def is_registered(cls: type) -> bool:
 
 
 def test_no_result_is_missing_from_the_registry():
-    from chainrule.inspection.derivation.local_derivatives import Edge
+    from chainrule.inspection.derivation.factors import Edge
 
     shown = {"to_data", "to_json", "figure", "html", "records", "to_frame", "_repr_html_"}
     others = set().union(*NOT_RESULTS.values())
@@ -305,9 +297,9 @@ def experiments() -> list[Any]:
     """What the experiments of the laboratory measure on the way to their reports, small."""
     train, test = load_mnist()
     few, other = (type(d)(d.X[:400], d.y[:400], d.shape, d.name, d.classes) for d in (train, test))
-    task = descent.DescentTask(few.X, few.y, other.X, other.y, 2, 4)
-    run = descent.descend(descent.ARMS[1], 0.1, task, 0)
-    parts = overfitting.split(train, other, 60, 0, 0.2)
+    task = optimizers.DescentTask(few.X, few.y, other.X, other.y, 2, 4)
+    run = optimizers.descend(optimizers.ARMS[1], 0.1, task, 0)
+    parts = regularization.split(train, other, 60, 0, 0.2)
     methods = without_backprop_runs.MethodTask(
         without_backprop_runs.network(), *without_backprop_runs.samples()
     )
@@ -316,10 +308,10 @@ def experiments() -> list[Any]:
     digits = vanishing.DigitParts(few.X, few.y, (other.X, other.y), (other.X, other.y))
     found = features.examine(0, few, other, 1, 100, lambda share, what: None)
     return [
-        approximation.fit(approximation.TARGETS[0], 2, 0, 2),
+        universality.fit(universality.TARGETS[0], 2, 0, 2),
         run,
-        slices.views(task.model(0), few.X, few.y, {"sgd": run.path}, 0.01, None)[1],
-        overfitting.learn(overfitting.Remedy("plain"), parts, 0, 1),
+        optimizers.views(task.model(0), few.X, few.y, {"sgd": run.path}, 0.01, None)[1],
+        regularization.learn(regularization.Remedy("plain"), parts, 0, 1),
         course,
         without_backprop_runs.MethodRuns(arm, 0.1, [course]),
         found,

@@ -1,6 +1,6 @@
 """Warnings about samples from which a network will hardly learn, one sentence each.
 
-They are warnings, not errors, because there may be a reason. `chainrule.network.advice` checks layers and losses.
+They are warnings, not errors, because there may be a reason. `chainrule.network.network` checks layers and losses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""The network: a chain of links, its loss, and one flat vector of all its parameters.
+"""Warnings about combinations of layers and losses that are rarely intended, one sentence each.
 
-theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then its
-shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views of
-theta and gradients share its layout, which optimizers, checkpoints and engines use.
+They are warnings, not errors, because there may be a reason. `chainrule.data.advice` checks targets.
 """
 
 from __future__ import annotations
@@ -24,7 +22,9 @@ from chainrule.errors import ConfigError
 from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
 from chainrule.formulas.layers import (
+    ACTIVATIONS,
     Activation,
+    BatchNorm,
     Context,
     Dense,
     GroupedDense,
@@ -33,10 +33,50 @@ from chainrule.formulas.layers import (
     Parameter,
     Standardize,
 )
-from chainrule.formulas.losses import Loss
-from chainrule.network import advice, backprop, objective, tree
+from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.network import backprop, objective, tree
 from chainrule.network.constraints import Bounds, Constraints, bounds_of
 from chainrule.network.objective import Objective
+
+NOT_PROBABILITIES = (
+    Dense,
+    GroupedDense,
+    BatchNorm,
+    *(kind for kind in ACTIVATIONS.values() if not kind.gives_probabilities),
+)
+"""Layers whose outputs are known not to be probabilities."""
+
+
+def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
+    """Iterate over warnings about a last layer and a loss that do not match."""
+    last, name = layers[-1], type(loss).__name__
+    if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and last.gives_probabilities:
+        own, instead = (
+            ("softmax", "CategoricalCrossEntropy")
+            if isinstance(loss, SoftmaxCrossEntropy)
+            else ("sigmoid", "BinaryCrossEntropy")
+        )
+        hint = f", or use {instead}" if type(last).__name__.lower() == own else ""
+        yield (
+            f"{name} applies {own} itself, so it takes logits, but the last layer is a "
+            f"{type(last).__name__}: remove that layer{hint}."
+        )
+    if loss.domain == "probability" and type(last) in NOT_PROBABILITIES:
+        end, instead = (
+            ("Softmax", "SoftmaxCrossEntropy")
+            if loss.targets == "classes"
+            else ("Sigmoid", "SigmoidCrossEntropy")
+        )
+        yield (
+            f"{name} expects probabilities, but the last layer is a {type(last).__name__}: "
+            f"add a {end}(), or use {instead}."
+        )
+
+
+# --- the network: a chain of links, its loss, and one flat vector of all its parameters ------------------------------
+# theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then its
+# shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views of
+# theta and gradients share its layout, which optimizers, checkpoints and engines use.
 
 MAX_LINKS = 10_000
 """The maximum number of links, including those in blocks; more is a mistake, or a file made to exhaust memory."""
@@ -122,7 +162,7 @@ class Network:
         heads = [layer.changes_units for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError("Standardize must come before all trainable layers; after them use BatchNorm.")
-        for sentence in advice.on_network(self.layers, self.loss.of_member):
+        for sentence in on_network(self.layers, self.loss.of_member):
             hints.give(sentence)
 
     @cached_property

@@ -1,14 +1,8 @@
-"""Write and read models as safetensors files: parameters by name, the architecture as JSON in the metadata.
+"""Weights as integers of 8 bits with a scale for each output: a quarter of the bytes, for files that are to be small.
 
-    metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}
-    tensors: dense_1.W, dense_1.b, batch_norm_1.gamma, ..., and states as batch_norm_1.mean, ...
+    s_j = max_i |W_ij| / 127      q_ij = round(W_ij / s_j)      W_ij is read as s_j q_ij, off by at most s_j / 2
 
-Such a file contains no code: layers, losses and initializers are looked up by name in tables, and their settings are
-checked like a user's. The shapes of the architecture are compared with the file's before anything is allocated.
-
-Format 2 has every setting of every layer, loss and initializer. Format 1 had only those that differ from their
-defaults; the others are filled in with the defaults of that time. A file of format 3 is one of format 2, compressed
-(`packing`).
+Only matrices of some size are rounded: what they are multiplied by or added to, such as biases, is kept as it is.
 """
 
 from __future__ import annotations
@@ -34,7 +28,53 @@ from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.network import blocks
 from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
-from chainrule.trained import packing, rounding
+from chainrule.trained import packing
+
+SCALE = ".scale"
+"""Ends the name of the scales of a tensor."""
+MIN_NUMBERS_TO_ROUND = 512
+"""The numbers of a matrix from which on it is rounded."""
+LARGEST = 127
+
+
+def rounded(tensors: Mapping[str, NDArray[Any]], axes: int = 0) -> dict[str, NDArray[Any]]:
+    """Return tensors with the larger matrices in 8 bits, and the scales of each by its name with SCALE behind.
+
+    axes: how many axes each tensor has in front of a matrix's own, such as that of an ensemble's members.
+    """
+    made: dict[str, NDArray[Any]] = {}
+    for name, tensor in tensors.items():
+        if tensor.ndim < axes + 2 or tensor.size < MIN_NUMBERS_TO_ROUND or tensor.dtype.kind != "f":
+            made[name] = tensor
+            continue
+        scale = np.abs(tensor).max(axis=-2, keepdims=True) / LARGEST  # (..., 1, fan_out)
+        scale = np.where(scale >= np.finfo(tensor.dtype).tiny, scale, 1).astype(tensor.dtype)
+        made[name] = np.rint(tensor / scale).astype(np.int8)
+        made[name + SCALE] = scale
+    return made
+
+
+def scale_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the scales of a matrix, or of one for each of the axes before."""
+    return (*shape[:-2], 1, *shape[-1:])
+
+
+def restored(tensor: NDArray[np.int8], scale: NDArray[Any]) -> NDArray[Any]:
+    """Return s_j q_ij in the precision of the scales."""
+    made: NDArray[Any] = tensor.astype(scale.dtype) * scale
+    return made
+
+
+# --- write and read models as safetensors files: parameters by name, the architecture as JSON in the metadata --------
+# metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}
+#     tensors: dense_1.W, dense_1.b, batch_norm_1.gamma, ..., and states as batch_norm_1.mean, ...
+#
+# Such a file contains no code: layers, losses and initializers are looked up by name in tables, and their settings are
+# checked like a user's. The shapes of the architecture are compared with the file's before anything is allocated.
+#
+# Format 2 has every setting of every layer, loss and initializer. Format 1 had only those that differ from their
+# defaults; the others are filled in with the defaults of that time. A file of format 3 is one of format 2, compressed
+# (`packing`).
 
 FORMAT = 2
 DEFAULTS_1: dict[str, dict[str, Any]] = {
@@ -262,7 +302,7 @@ def to_bytes(
         tensors = {name: np.stack([one[name] for one in each]) for name in each[0]}
     if is_rounded:  # no states, such as edges of bins
         own = {name: tensors[name] for name in _names_of(network)}
-        tensors = rounding.rounded(own, theta.ndim - 1) | {
+        tensors = rounded(own, theta.ndim - 1) | {
             name: state for name, state in tensors.items() if name not in own
         }
     tensors = {
@@ -313,7 +353,7 @@ def load(
             dtype = np.dtype(header["dtype"])
             members = _members(path, header, ensemble)
             of_slots = set(_names_of(network))
-            others = found - {name + end for name in of_slots for end in ("", rounding.SCALE)}
+            others = found - {name + end for name in of_slots for end in ("", SCALE)}
             for name, of_one in _shapes(network, size):
                 shape = (*members, *of_one)
                 if name not in found:
@@ -333,7 +373,7 @@ def load(
             for slot, name in zip(network.slots, _names_of(network), strict=True):
                 tensor = file.get_tensor(name)
                 if tensor.dtype == np.int8:
-                    tensor = rounding.restored(tensor, file.get_tensor(name + rounding.SCALE))
+                    tensor = restored(tensor, file.get_tensor(name + SCALE))
                 theta[..., slot.start : slot.stop] = tensor.reshape(*members, -1)
             states = {}
             for link in network.walk():
@@ -365,10 +405,10 @@ def _other(path: Path, file: Any, name: str) -> NDArray[Any]:
 
 def _is_rounded(file: Any, name: str, found: Set[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Return whether a file has a tensor in 8 bits, with scales of the right shape and type."""
-    if file.get_slice(name).get_dtype() != "I8" or name + rounding.SCALE not in found:
+    if file.get_slice(name).get_dtype() != "I8" or name + SCALE not in found:
         return False
-    scale = file.get_slice(name + rounding.SCALE)
-    is_right = tuple(scale.get_shape()) == rounding.scale_shape(shape)
+    scale = file.get_slice(name + SCALE)
+    is_right = tuple(scale.get_shape()) == scale_shape(shape)
     return is_right and scale.get_dtype() == _DTYPES[dtype.name]
 
 

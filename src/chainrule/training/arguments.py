@@ -1,13 +1,13 @@
-"""Check the arguments of `fit`, of a model or an ensemble, and train."""
+"""A source as an argument of `fit`: checks of the other arguments, and the stream that the loop reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule import distributed
 from chainrule.core import hints
@@ -19,15 +19,81 @@ from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.engines import Plan
 from chainrule.errors import ChainruleError, ConfigError, DataError
-from chainrule.formulas.optimizers import GradientDescent, Optimizer, Solver
+from chainrule.formulas.layers import PiecewiseLinearEmbedding
+from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
 from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.network.network import Network
 from chainrule.trained.evaluation import metric_names
 from chainrule.training import fit as training
-from chainrule.training import settings, sources
+from chainrule.training import settings
 from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
 from chainrule.training.options import FitOptions
 from chainrule.training.run import Run, RunSettings, Trainer
+from chainrule.training.settings import named
+
+
+def arrays(source: ArraySource, y: TargetsLike, sample_weight: ArrayLike | None) -> tuple[Any, Any, Any]:
+    """Return the arrays of a source as X, y and sample_weight. Raises ConfigError if one is also an argument."""
+    refuse({"y": y, "sample_weight": sample_weight})
+    return source.given
+
+
+def refuse(given: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an argument that a source includes, or does not support."""
+    for name, value in given.items():
+        if value is not None:
+            way_out = (
+                "pass other rows as validation_data"
+                if name == "validation_fraction"
+                else f"the source has its own {'y' if name == 'y' else 'weight'}"
+            )
+            raise ConfigError(f"{name} is for arrays; {way_out}, and omit {name}.")
+
+
+def check(
+    given: Mapping[str, Any],
+    batch_size: int | None,
+    optimizer: AnyOptimizer,
+    is_ensemble: bool,
+    network: Network,
+    states: Mapping[str, Any],
+) -> None:
+    """Raise ConfigError for settings that need all rows in memory. given: the arguments that must be None."""
+    refuse(given)
+    if is_ensemble:
+        raise ConfigError("an ensemble is trained on arrays; train a Model on a source, or pass X and y.")
+    if isinstance(optimizer, Solver):
+        raise ConfigError(
+            f"{named(optimizer)} needs all rows at each step, but a source provides them in pieces; use "
+            "Adam, or pass arrays."
+        )
+    if batch_size is None:
+        raise ConfigError(
+            "batch_size=None uses all rows in one batch, which a source does not support; pass a number."
+        )
+    for link in network.links:
+        if isinstance(link.layer, PiecewiseLinearEmbedding) and states[link.name].count == 0:
+            raise ConfigError(
+                f"{link.name} is measured on whole columns, which a source does not keep in memory; first "
+                "measure it by model.start_on(X), on rows that fit."
+            )
+
+
+def stream(
+    source: Source,
+    model: Any,
+    classes: NDArray[Any] | None,
+    features: tuple[str, ...] | None,
+    class_weight: Any = None,
+) -> Stream:
+    """Return the stream of a source for a model. classes, features: the known labels and columns."""
+    return Stream(
+        source, model.network, model.seed, classes=classes, class_weight=class_weight, features=features
+    )
+
+
+# --- check the arguments of `fit`, of a model or an ensemble, and train ----------------------------------------------
 
 
 def checked_fit(
@@ -79,14 +145,14 @@ def checked_fit(
     samples: Samples | Stream
     weight = options.sample_weight
     if isinstance(X, ArraySource) and not X.functions:
-        X, y, weight = sources.arrays(X, y, weight)
+        X, y, weight = arrays(X, y, weight)
     if isinstance(X, Source):
         beside = {"y": y, "sample_weight": weight, "validation_fraction": options.validation_fraction}
-        sources.check(beside, size, optimizer, members is not None, network, model.states)
+        check(beside, size, optimizer, members is not None, network, model.states)
         training.trainer_for(optimizer, method).engine(
             compute.engine, plan
         )  # raises before the pass over all rows
-        samples = sources.stream(X, model, model.classes, model.feature_names, options.class_weight)
+        samples = stream(X, model, model.classes, model.feature_names, options.class_weight)
         # The first pass over the rows measures the network's inputs and everything else.
         measured = [training.measure(network, model.states, samples, model.dtype)]
         features, classes = samples.features, samples.classes
@@ -237,6 +303,6 @@ def _validation(
             model.network, X, y, sample_weight=weight, classes=classes, features=features, names=names
         )[0]
     if isinstance(data, Source):
-        return sources.stream(data, model, classes, features)
+        return stream(data, model, classes, features)
     names = ("validation_data[0]", "validation_data[1]")
     return checks.check_samples(model.network, *data, classes=classes, features=features, names=names)[0]

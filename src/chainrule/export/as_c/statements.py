@@ -1,8 +1,10 @@
-"""What each operation of a graph is in C: statements on x0, x1, ..., what it reads, and y, what it makes."""
+"""What each operation on 8-bit integers is in C, and the part of a program that has only these."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,10 +12,109 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, integers, numbers
-from chainrule.export.as_c import integer_statements
-from chainrule.export.as_c.helpers import FUNCTIONS, filled
-from chainrule.export.as_c.places import GeneratedCode, Value, each, loop, number, of_groups
-from chainrule.export.numbers import GraphOperation
+from chainrule.export.as_c.helpers import FUNCTIONS, SPACE, filled
+from chainrule.export.as_c.places import (
+    Arena,
+    GeneratedCode,
+    IntegerCore,
+    Value,
+    each,
+    identifier,
+    loop,
+    number,
+    of_groups,
+)
+from chainrule.export.columns import GraphInput
+from chainrule.export.graph import ComputationGraph, GraphStep
+from chainrule.export.integers import LOWEST, Int8Affine, Int8Table, IntegerOperation, ToInt8
+from chainrule.export.numbers import CODES, INT8, NUMBERS, GraphOperation
+from chainrule.export.quantizing import Int8Range
+
+
+def to_int8(made: GeneratedCode, op: integers.ToInt8, x: list[Value], y: Value) -> list[str]:
+    """Write numbers to integers."""
+    value = "x0[k]" if x[0].kind == "float" else "(float)x0[k]"
+    call = f"{made.call('to_int8')}({value}, {number(op.scale, 'float')}, {op.zero})"
+    return each(y.width, call)
+
+
+def from_int8(made: GeneratedCode, op: integers.FromInt8, x: list[Value], y: Value) -> list[str]:
+    """Write integers to numbers."""
+    value = f"(float)(x0[k] - {_signed(op.zero)}) * {number(op.scale, 'float')}"
+    return each(y.width, value)
+
+
+def affine(made: GeneratedCode, op: integers.Int8Affine, x: list[Value], y: Value) -> list[str]:
+    """Write a dense layer, with the input's zero as part of the bias."""
+    own, inputs, outputs = op.W.shape
+    if max(inputs, outputs) > 65535:
+        raise ConfigError("a dense layer in 8-bit integers has at most 65,535 inputs and outputs in C.")
+    made.count(op.groups * inputs * outputs)
+    W = made.constant(op.W.swapaxes(1, 2), "int8_t")
+    folded = op.bias.astype(np.int64) - op.zero * op.W.astype(np.int64).sum(1)
+    names = [
+        made.constant(values, kind)
+        for values, kind in ((folded, "int32_t"), (op.multiplier, "int32_t"), (op.shift, "int8_t"))
+    ]
+    of_group = (f" + g * {inputs * outputs}u", f" + g * {outputs}u") if own > 1 else ("", "")
+    constants = ", ".join([W + of_group[0], *(name + of_group[1] for name in names)])
+    sizes = f"{inputs}u, {outputs}u, {op.zero_out}, {op.low}"
+    name = made.call("affine_q", needs=("scaled",))
+    if op.groups == 1:
+        return [f"{name}(x0, y, {constants}, {sizes});"]
+    call = f"{name}(x0 + g * {inputs}u, y + g * {outputs}u, {constants}, {sizes});"
+    return of_groups(op.groups, call)
+
+
+def table(
+    made: GeneratedCode, op: integers.Int8Table | integers.Int8Numbers, x: list[Value], y: Value
+) -> list[str]:
+    """Write a function by its table."""
+    name = made.constant(op.table, y.kind)
+    return each(y.width, f"{name}[x0[k] + {-LOWEST}]")
+
+
+def softmax(made: GeneratedCode, op: integers.Int8Softmax, x: list[Value], y: Value) -> list[str]:
+    """Write the softmax of each group."""
+    size, powers = y.width // op.groups, made.constant(op.powers, "float")
+    call = f"{made.call('softmax_q')}(x0 + g * {size}u, y + g * {size}u, {powers}, {size}u);"
+    return of_groups(op.groups, call)
+
+
+def _signed(value: int) -> str:
+    return f"({value})" if value < 0 else str(value)
+
+
+def integer_core(graph: ComputationGraph) -> IntegerCore | None:
+    """Return the steps of integers if there is one value that they read and one that they answer, else None."""
+    entries = [k for k, step in enumerate(graph.steps) if isinstance(step.operation, ToInt8)]
+    inside = {k for k, step in enumerate(graph.steps) if step.makes == INT8 and k not in entries}
+    exits = {
+        read
+        for k, step in enumerate(graph.steps)
+        if k not in inside and isinstance(step.operation, IntegerOperation)
+        for read in step.reads
+        if graph.steps[read].makes == INT8
+    }
+    if len(entries) != 1 or len(exits) != 1 or not exits <= inside:
+        return None
+    [first], [last] = entries, exits
+    if inside != set(range(first + 1, last + 1)):
+        return None
+    entry, answer = graph.steps[first], graph.steps[last]
+    assert isinstance(entry.operation, ToInt8) and isinstance(answer.operation, (Int8Affine, Int8Table))
+    return IntegerCore(
+        first=first,
+        last=last,
+        given=Int8Range(entry.operation.scale, entry.operation.zero),
+        made=Int8Range(answer.operation.scale_out, answer.operation.zero_out),
+        inputs=entry.width,
+        outputs=answer.width,
+        reads_matrix=isinstance(graph.steps[entry.reads[0]].operation, GraphInput),
+    )
+
+
+# --- what each operation of a graph is in C: statements on x0, x1, ..., what it reads, and y, what it makes ----------
 
 Writer = Callable[[GeneratedCode, Any, list[Value], Value], list[str]]
 
@@ -287,13 +388,133 @@ WRITERS = cast(
         columns.CalendarPart: _calendar,
         columns.CellNumbers: _cells,
         columns.ToPrecision: _precision,
-        integers.ToInt8: integer_statements.to_int8,
-        integers.FromInt8: integer_statements.from_int8,
-        integers.Int8Affine: integer_statements.affine,
-        integers.Int8Table: integer_statements.table,
-        integers.Int8Numbers: integer_statements.table,
-        integers.Int8Softmax: integer_statements.softmax,
+        integers.ToInt8: to_int8,
+        integers.FromInt8: from_int8,
+        integers.Int8Affine: affine,
+        integers.Int8Table: table,
+        integers.Int8Numbers: table,
+        integers.Int8Softmax: softmax,
         integers.Int8Largest: _largest,
     },
 )
 """How each operation of a graph is written."""
+
+
+# --- A graph as the statements of a C function, step by step ---------------------------------------------------------
+
+
+def kinds_of(graph: ComputationGraph, network: str) -> list[str]:
+    """Return what each step makes: "double" of the table, the networks' type, "uint32_t" of codes, or "text"."""
+    kinds: list[str] = []
+    for step in graph.steps:
+        operation = step.operation
+        if isinstance(operation, GraphInput):
+            kind = "text" if operation.is_text else network if operation.holds == NUMBERS else "double"
+        elif operation.makes == CODES:
+            kind = "uint32_t"
+        elif operation.makes == INT8:
+            kind = "int8_t"
+        elif operation.takes == INT8:
+            kind = network
+        elif isinstance(operation, columns.ToPrecision):
+            kind = network if operation.to == "network" else "double"
+        elif operation.takes == CODES:
+            kind = "double"
+        else:
+            found = {kinds[read] for read in step.reads}
+            kind = "double" if "double" in found else network
+        kinds.append(kind)
+    return kinds
+
+
+def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[GeneratedCode, dict[str, Value]]:
+    """Return the program of a graph, and where its outputs are at its end.
+
+    network: "float" or "double"; "float" of integers.  Raises ConfigError for an operation that has no form in C.
+    """
+    made = GeneratedCode(prefix, network, core=integer_core(graph))
+    last = {read: k for k, step in enumerate(graph.steps) for read in step.reads}
+    last |= {number: len(graph.steps) for number in graph.outputs.values()}
+    arenas = {kind: Arena() for kind in SPACE}
+    placed: dict[int, tuple[str, int]] = {}
+    values: list[Value] = []
+    kinds, taken = kinds_of(graph, network), set[str]()
+    for k, step in enumerate(graph.steps):
+        operation, kind = step.operation, kinds[k]
+        if isinstance(operation, GraphInput):
+            values.append(_input(made, operation, kind, arenas, placed, k, taken))
+        else:
+            reads = [values[read] for read in step.reads]
+            at = arenas[kind].take(step.width)
+            placed[k] = kind, at
+            own = Value(kind, f"s->{SPACE[kind]} + {at}", step.width)
+            values.append(own)
+            if made.core is not None and made.core.first < k <= made.core.last:
+                _write_core(made, made.core, k, step, reads, own)
+                if k == made.core.last:
+                    entry = values[made.core.first].place
+                    made.body.append(f"    {prefix}_predict_q_in({entry}, {own.place}, s);")
+            else:
+                made.body.append(_block(made, step, reads, own))
+        for read in {*step.reads, k}:
+            if last.get(read, k) <= k and read in placed:
+                of, at = placed.pop(read)
+                arenas[of].give_back(at)
+    made.sizes.update({kind: arena.size for kind, arena in arenas.items()})
+    return made, {name: values[number] for name, number in graph.outputs.items()}
+
+
+def _input(
+    made: GeneratedCode,
+    own: GraphInput,
+    kind: str,
+    arenas: dict[str, Arena],
+    placed: dict[int, tuple[str, int]],
+    k: int,
+    taken: set[str],
+) -> Value:
+    if own.holds == NUMBERS:
+        return Value(kind, "x", own.columns)
+    name = identifier(own.label, taken)
+    made.fields.append((own, name))
+    if kind == "text":
+        return Value("text", f"row->{name}", 1)
+    at = arenas[kind].take(1)
+    placed[k] = kind, at
+    made.body.append(f"    s->d[{at}] = row->{name};")
+    return Value(kind, f"s->d + {at}", 1)
+
+
+def _write_core(
+    made: GeneratedCode, core: IntegerCore, k: int, step: GraphStep, reads: list[Value], own: Value
+) -> None:
+    """Add a step to the function of integers."""
+    inside = [
+        replace(read, place="x") if at == core.first else read
+        for at, read in zip(step.reads, reads, strict=True)
+    ]
+    made.core_body.append(_block(made, step, inside, replace(own, place="out") if k == core.last else own))
+
+
+def _block(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value) -> str:
+    write = WRITERS.get(type(step.operation))
+    if write is None:
+        raise ConfigError(
+            f"the operation {step.operation.name} has no form in C; export to ONNX or JavaScript."
+        )
+    if not isinstance(step.operation, (columns.ToPrecision, numbers.JoinedColumns, answers.WeightedSum)):
+        mixed = {read.kind for read in reads} - {"uint32_t", "int8_t", "text", own.kind}
+        if mixed and own.kind not in ("uint32_t", "int8_t"):
+            raise ConfigError(
+                f"the operation {step.operation.name} reads float and double; export with dtype='float64'."
+            )
+    lines = [
+        f"        const {read.kind} *const x{k} = {read.place};"
+        for k, read in enumerate(reads)
+        if read.kind != "text"
+    ]
+    lines.append(f"        {own.kind} *const y = {own.place};")
+    lines += [f"        {line}" for line in write(made, step.operation, reads, own)]
+    origin = re.sub(r"[^\w .,:%()-]", "_", step.of).replace("*/", "")
+    comment = f" /* {origin} */" if origin else ""
+    return "\n".join([f"    {{{comment}", *lines, "    }"])

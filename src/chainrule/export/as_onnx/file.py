@@ -1,15 +1,27 @@
-"""Write a graph as an ONNX file, checked by ONNX's checker and compared with the graph by ONNX Runtime."""
+"""A graph as the bytes of an ONNX model, checked."""
 
 from __future__ import annotations
 
+import json
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
+from chainrule.export.as_onnx.tables import written
+from chainrule.export.as_onnx.writer import OnnxWriter
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -20,10 +32,167 @@ from chainrule.export.comparing import (
 )
 from chainrule.export.effect import effect_of_int8
 from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph
+from chainrule.export.graph import ComputationGraph, to_json
 from chainrule.export.numbers import NUMBERS
 from chainrule.export.passes import only, simplified
 from chainrule.export.quantizing import INT8_DTYPE, calibrated
+
+LARGEST = 2**31 - 1
+"""The bytes that a file of ONNX may have."""
+
+
+def onnx_bytes(graph: ComputationGraph, dtype: str) -> bytes:
+    """Return the model of a graph, which ONNX's checker accepts.
+
+    The same graph has the same bytes. Raises ConfigError for a name that cannot be written, and for two gigabytes.
+    """
+    if any(not each.label for each in graph.inputs):
+        raise ConfigError(
+            "a column has no name, and an input of ONNX needs one; name the column, and fit again."
+        )
+    prefix = "/"
+    while any(each.label.startswith(prefix) for each in graph.inputs):
+        prefix += "/"
+    w = OnnxWriter(np.dtype(dtype), prefix)
+    made: list[str] = []
+    for k, step in enumerate(graph.steps):
+        w.begin(step.of.replace(" ", "_") or f"step_{k}")
+        made.append(written(step.operation, w, *(made[read] for read in step.reads)))
+    written_as, outputs = output_names(graph), []
+    for name, k in graph.outputs.items():
+        value = made[k] if name == "label" else w.cast(made[k], w.network)
+        w.nodes.append(
+            helper.make_node("Identity", [value], [written_as[name]], name=f"{prefix}answer/{name}")
+        )
+        kind = TensorProto.INT64 if name == "label" else w.number_type(w.network)
+        outputs.append(helper.make_tensor_value_info(written_as[name], kind, ["N", graph.steps[k].width]))
+    model = w.model(outputs, str(graph.about.get("chainrule", "")))
+    helper.set_model_props(model, metadata(graph, dtype))
+    if model.ByteSize() > LARGEST:
+        raise ConfigError("the model has more than the two gigabytes of an ONNX file; export fewer members.")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ConfigError(f"ONNX's checker refuses the model: {str(error)[:300]}") from error
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def output_names(graph: ComputationGraph) -> dict[str, str]:
+    """Return the name of each output in a file: its own, or with "predicted_" in front where a column has that name."""
+    taken = {each.label for each in graph.inputs}
+    return {name: f"predicted_{name}" if name in taken else name for name in graph.outputs}
+
+
+def metadata(graph: ComputationGraph, dtype: str) -> dict[str, str]:
+    """Return what the file says of itself, as texts: the task, labels and inputs as JSON, and where it comes from."""
+    inputs = [
+        {"name": each.label, "holds": each.holds, "columns": list(each.names), "reads": each.reads}
+        for each in graph.inputs
+    ]
+    return {
+        "task": graph.task,
+        "labels": json.dumps(to_json(graph.labels)),
+        "inputs": json.dumps(inputs),
+        "dtype": dtype,
+        **{name: str(value) for name, value in graph.about.items()},
+    }
+
+
+def answers(
+    graph: ComputationGraph, content: bytes, rows: Mapping[str, Any], dtype: str
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the outputs of an ONNX model for inputs as the graph takes them, by ONNX Runtime."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # on a busy machine threads wait long
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    names = output_names(graph)
+    return dict(zip(names, session.run(list(names.values()), onnx_inputs(graph, rows, dtype)), strict=True))
+
+
+def onnx_inputs(
+    graph: ComputationGraph, rows: Mapping[str, Any], dtype: str
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return inputs as an ONNX model takes them: columns (n, 1), float64 or text, "" for missing; a matrix as it is."""
+    made: dict[str, np.ndarray[Any, Any]] = {}
+    for each in graph.inputs:
+        values = rows[each.label]
+        if each.is_text:
+            texts = ["" if text is None else str(text) for text in values]
+            made[each.label] = np.array(texts, object)[:, None]
+        elif each.holds == NUMBERS:
+            made[each.label] = np.asarray(values, dtype)
+        else:
+            made[each.label] = np.asarray(values, np.float64).reshape(-1, 1)
+    return made
+
+
+# --- an ONNX model with products of 8-bit integers: weights by output neuron, activations by their range on given rows
+
+BATCH = 100
+"""The rows of a step of the calibration."""
+
+
+class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]
+    """The rows on which ONNX Runtime measures the range of each activation, some at a time."""
+
+    def __init__(self, rows: Mapping[str, NDArray[np.generic]]) -> None:
+        """Keep the inputs by name, as an ONNX model takes them."""
+        count = len(next(iter(rows.values())))
+        self.parts: Iterator[dict[str, NDArray[np.generic]]] = iter(
+            [
+                {name: values[start : start + BATCH] for name, values in rows.items()}
+                for start in range(0, count, BATCH)
+            ]
+        )
+
+    def get_next(self) -> dict[str, NDArray[np.generic]] | None:
+        """Return the next part; None after the last."""
+        return next(self.parts, None)
+
+
+def quantized(content: bytes, rows: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """Return a float32 model with its dense layers in int8, as pairs of QuantizeLinear and DequantizeLinear (QDQ).
+
+    Weights are symmetric int8 with a scale for each output, biases int32, activations uint8 with a zero point; a
+    runtime for integers fuses the pairs. The preparation of a table and the answer stay as they are.
+    rows: inputs of the model, on which the ranges of activations are measured.
+    """
+    with TemporaryDirectory() as folder, quietly():
+        path = Path(folder, "int8.onnx")
+        quantize_static(
+            onnx.load_from_string(content),
+            str(path),
+            CalibrationRows(rows),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Gemm", "MatMul"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        made = onnx.load(path)
+    onnx.checker.check_model(made, full_check=True)
+    found: bytes = made.SerializeToString(deterministic=True)
+    return found
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Leave out advice that ONNX Runtime logs about models that others wrote."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+# --- write a graph as an ONNX file, checked by ONNX's checker and compared with the graph by ONNX Runtime ------------
 
 
 def write(
@@ -48,7 +217,6 @@ def write(
         calibrated(rows.inputs, rows.are_given)
     if find_spec("onnx") is None or (dtype == INT8_DTYPE and find_spec("onnxruntime") is None):
         raise ConfigError("ONNX files need the extra onnx; install it: pip install 'chainrule[onnx]'.")
-    from chainrule.export.as_onnx.model import onnx_bytes, onnx_inputs, output_names
 
     names = [name for name in graph.outputs if name != "label" or label]
     chosen = simplified(only(graph, *names), by_column=dtype != INT8_DTYPE)
@@ -62,8 +230,6 @@ def write(
             f"more than {tolerance:.1e}; pass dtype='float64', or report it with the model's file."
         )
     if dtype == INT8_DTYPE:
-        from chainrule.export.as_onnx.quantized import quantized
-
         measured = rows_to_compare(chosen, rows.inputs, numbers)
         content = quantized(content, onnx_inputs(chosen, measured, numbers))
         effect = effect_of_int8(chosen, measured)
@@ -86,7 +252,6 @@ def compare(graph: ComputationGraph, content: bytes, rows: Mapping[str, Any], dt
     """Run ONNX Runtime on the first rows, and compare with the graph; on 0 rows without it."""
     if find_spec("onnxruntime") is None or not rows:
         return AnswersCompared(0, 0.0, TOLERANCES[dtype])
-    from chainrule.export.as_onnx.model import answers
 
     given = rows_to_compare(graph, rows, dtype)
     return compared(graph, answers(graph, content, given, dtype), given, dtype)

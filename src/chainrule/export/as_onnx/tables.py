@@ -1,18 +1,236 @@
-"""How the operations of a table are written in ONNX: with this module `written` knows every operation."""
+"""How each operation of a graph is written in ONNX: a function for each class, from names of values to a name.
+
+Those of networks and answers are here, those of tables in `tables.py` beside it.
+"""
 
 from __future__ import annotations
+
+from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from chainrule.export import columns
-from chainrule.export.as_onnx.functions import add, times
-from chainrule.export.as_onnx.operations import places
-from chainrule.export.as_onnx.operations import written as written
+from chainrule.errors import ConfigError
+from chainrule.export import answers, columns, numbers
+from chainrule.export.answers import SAME
+from chainrule.export.as_onnx.functions import FUNCTIONS, above, add, below, times
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
 from chainrule.export.columns import DAY
-from chainrule.export.numbers import NUMBERS
+from chainrule.export.numbers import NUMBERS, GraphOperation
+
+
+@singledispatch
+def written(operation: GraphOperation, w: OnnxWriter, *values: str) -> str:
+    """Add the nodes of an operation that reads these values; return its value."""
+    raise ConfigError(f"{operation.name} has no words in ONNX; export the graph without it.")
+
+
+def places(w: OnnxWriter, x: str, table: NDArray[np.float64], comparison: str) -> str:
+    """Return how many numbers of its column's row of a table are before each x, (n, columns), and a row's room.
+
+    table: (columns, m), ascending.  comparison: "Less" or "LessOrEqual" of a number of the table and x. It halves what
+    is in question, so it needs no memory for all comparisons; rows are filled with infinity to a power of two less one.
+    """
+    columns, m = table.shape
+    room = max(1, 2 ** int(m).bit_length()) - 1
+    filled = np.full((columns, room), np.inf)
+    filled[:, :m] = table
+    ordered = w.like(filled.ravel(), x)
+    starts = w.integers((np.arange(columns) * room)[None])
+    found = w.integers(np.zeros((1, columns)))
+    step = (room + 1) // 2
+    while step:
+        candidate = w.node("Add", w.node("Add", found, w.integers(step - 1)), starts)
+        number = w.node("Gather", ordered, candidate, dtype=w.types[x], axis=0)
+        passed = w.node("Mul", w.whole(w.node(comparison, number, x)), w.integers(step))
+        found = w.node("Add", found, passed)
+        step //= 2
+    return found
+
+
+@written.register
+def _(operation: numbers.LinearPieces, w: OnnxWriter, *values: str) -> str:
+    x = values[0]
+    columns, pieces, size = operation.starts.shape
+    if pieces > 1:
+        place = places(w, x, operation.knots[:, 1:], "LessOrEqual")
+        at = w.node("Add", place, w.integers((np.arange(columns) * pieces)[None]))
+    else:
+        zero = w.node("Mul", w.whole(w.node("IsNaN", x)), w.integers(0))
+        at = w.node("Add", zero, w.integers(np.arange(columns)[None]))
+
+    def looked_up(table: NDArray[np.float64]) -> str:
+        return w.node("Gather", w.like(table, x), at, dtype=w.types[x], axis=0)
+
+    knots = np.where(np.isfinite(operation.knots), operation.knots, 0.0)
+    along = w.node("Unsqueeze", w.node("Sub", x, looked_up(knots.ravel())), w.integers([2]))
+    rise = w.node("Mul", along, looked_up(operation.rises.reshape(-1, size)))
+    made = w.node("Add", looked_up(operation.starts.reshape(-1, size)), rise)
+    return w.reshape(made, -1, columns * size)
+
+
+@written.register
+def _(operation: numbers.Columnwise, w: OnnxWriter, *values: str) -> str:
+    x = values[0]
+    if operation.center.any():
+        x = w.node("Sub", x, w.like(operation.center, x))
+    if (operation.factor != 1).any():
+        x = times(w, x, operation.factor)
+    return add(w, x, operation.offset) if operation.offset.any() else x
+
+
+@written.register
+def _(operation: numbers.Elementwise, w: OnnxWriter, *values: str) -> str:
+    function = FUNCTIONS.get(operation.function)
+    if function is None:
+        raise ConfigError(
+            f"the function {operation.function!r} has no words in ONNX here; use one of {', '.join(FUNCTIONS)}."
+        )
+    return function(w, values[0], dict(operation.constants))
+
+
+@written.register
+def _(operation: numbers.Affine, w: OnnxWriter, *values: str) -> str:
+    x = values[0]
+    return w.node("Gemm", x, w.like(operation.W.T, x), w.like(operation.b, x), transB=1)
+
+
+@written.register
+def _(operation: numbers.GroupedAffine, w: OnnxWriter, *values: str) -> str:
+    x, groups = values[0], operation.groups
+    _, inputs, outputs = operation.W.shape
+    parts = w.node("Transpose", w.reshape(x, -1, groups, inputs), perm=[1, 0, 2])
+    z = w.node("MatMul", parts, w.like(operation.W, x))
+    z = add(w, z, operation.b[:, None])
+    return w.reshape(w.node("Transpose", z, perm=[1, 0, 2]), -1, groups * outputs)
+
+
+@written.register
+def _(operation: numbers.NegativeSlopes, w: OnnxWriter, *values: str) -> str:
+    x = values[0]
+    if w.types[x] != DOUBLE:
+        return w.node("PRelu", x, w.like(operation.slope, x))
+    return w.node("Add", above(w, x), times(w, below(w, x), operation.slope))
+
+
+@written.register
+def _(operation: numbers.Between, w: OnnxWriter, *values: str) -> str:
+    x, y = values
+    return w.node("Add", x, times(w, w.node("Sub", y, x), operation.alpha))
+
+
+@written.register
+def _(operation: answers.GroupSoftmax, w: OnnxWriter, *values: str) -> str:
+    if operation.groups == 1:
+        return w.node("Softmax", values[0], axis=-1)
+    parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))
+    shape = w.node("Shape", values[0])
+    return w.node("Reshape", w.node("Softmax", parts, axis=-1), shape, dtype=w.types[values[0]])
+
+
+@written.register
+def _(operation: answers.GroupMean, w: OnnxWriter, *values: str) -> str:
+    parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))
+    return w.node("ReduceMean", parts, axes=[1], keepdims=0)
+
+
+@written.register
+def _(operation: answers.WeightedSum, w: OnnxWriter, *values: str) -> str:
+    total = ""
+    for weight, value in zip(operation.weights, values, strict=True):
+        own = value if weight == 1 else times(w, value, weight)
+        total = w.node("Add", total, own) if total else own
+    return total
+
+
+@written.register
+def _(operation: answers.Ratio, w: OnnxWriter, *values: str) -> str:
+    return w.node("Div", *values)
+
+
+@written.register
+def _(operation: answers.SimilarRows, w: OnnxWriter, *values: str) -> str:
+    """Row by row, so that the memory is that of one row, however many there are."""
+    count, outputs = operation.known.shape
+    columns, categories = len(operation.by_number), len(operation.by_code)
+    single = np.dtype(np.float32)
+
+    def widened(values: NDArray[np.float64]) -> str:
+        return w.cast_of(w.constant(values, single), DOUBLE)
+
+    rows, known = widened(operation.rows.T), widened(operation.known)
+
+    def sums(x: str) -> str:
+        d = w.constant(np.zeros(count), DOUBLE)
+        own = w.node("Unsqueeze", x, w.integers([1]))  # (columns + categories, 1)
+        if columns:
+            first = w.node("Gather", own, w.integers(np.arange(columns)), axis=0)
+            apart = w.node("Sub", rows, w.cast(first, DOUBLE))  # (columns, count)
+            square = w.node("Mul", apart, apart)
+            d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_number, DOUBLE), square))
+            for j in np.flatnonzero(operation.by_same):
+                one = w.node("Gather", apart, w.integers(j), axis=0)  # (count,)
+                most = w.constant(SAME * (1 + np.abs(operation.rows[:, j])), DOUBLE)
+                differ = w.cast_of(w.node("Greater", w.node("Abs", one), most), DOUBLE)
+                d = w.node("Add", d, w.node("Mul", differ, w.constant(-operation.by_same[j], DOUBLE)))
+        if categories:
+            codes = w.node("Gather", own, w.integers(columns + np.arange(categories)), axis=0)
+            differ = w.node("Not", w.node("Equal", w.constant(operation.codes.T, single), codes))
+            each = w.cast_of(differ, DOUBLE)
+            d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_code, DOUBLE), each))
+        return w.node("MatMul", w.node("Exp", d), known)
+
+    found = w.each_row(w.cast(values[0], single), sums, outputs)
+    return w.cast(found, w.types[values[0]])
+
+
+@written.register
+def _(operation: numbers.JoinedColumns, w: OnnxWriter, *values: str) -> str:
+    dtype = w.types[values[0]]
+    return w.node("Concat", *(w.cast(value, dtype) for value in values), axis=1)
+
+
+@written.register
+def _(operation: numbers.SelectedColumns, w: OnnxWriter, *values: str) -> str:
+    return w.node("Gather", values[0], w.integers(list(operation.columns)), axis=1)
+
+
+@written.register
+def _(operation: numbers.CosineVectors, w: OnnxWriter, *values: str) -> str:
+    x = values[0]
+    columns, _, size = operation.W.shape
+    apart = w.node("Unsqueeze", x, w.integers([2]))
+    angle = add(w, times(w, times(w, apart, operation.w), 2 * np.pi), operation.b)
+    z = w.node("Transpose", w.node("Cos", angle), perm=[1, 0, 2])
+    z = w.node("Transpose", w.node("MatMul", z, w.like(operation.W, x)), perm=[1, 0, 2])
+    both = w.node("Concat", add(w, z, operation.c), apart, axis=2)
+    return w.reshape(both, -1, columns * (size + 1))
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+
+@written.register
+def _(operation: answers.LargestColumn, w: OnnxWriter, *values: str) -> str:
+    return w.node("ArgMax", values[0], axis=1, keepdims=1)
+
+
+@written.register
+def _(operation: answers.AboveThreshold, w: OnnxWriter, *values: str) -> str:
+    x = values[0]
+    comparison = "GreaterOrEqual" if operation.or_equal else "Greater"
+    return w.whole(w.node(comparison, x, w.like(operation.threshold, x)))
+
+
+@written.register
+def _(operation: answers.SortedColumns, w: OnnxWriter, *values: str) -> str:
+    count = len(operation.order)
+    ordered = w.sorted_rows(values[0], count)
+    return w.node("Gather", ordered, w.integers(np.argsort(operation.order)), axis=1)
+
+
+# --- how the operations of a table are written in ONNX: with this module `written` knows every operation -------------
 
 
 @written.register

@@ -40,24 +40,28 @@ from chainrule.formulas.losses import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
 )
-from chainrule.inspection.derivation.cellwise import (
+from chainrule.inspection.derivation.factors import (
     ActivationEdge,
+    BatchNormEdge,
     CellwiseEdge,
+    DenseEdge,
+    Edge,
+    EmbeddingEdge,
+    GroupedDenseEdge,
     MaskEdge,
     MultipliedEdge,
     OverDeviationEdge,
+    OwnEdge,
     ParametricEdge,
+    PeriodicEdge,
+    PiecewiseLinearEdge,
     PReLUEdge,
-)
-from chainrule.inspection.derivation.embeddings import EmbeddingEdge, PeriodicEdge, PiecewiseLinearEdge
-from chainrule.inspection.derivation.letters import Letters
-from chainrule.inspection.derivation.local_derivatives import (
-    BatchNormEdge,
-    DenseEdge,
-    Edge,
+    ShiftEdge,
     SoftmaxEdge,
+    TakeEdge,
     Variable,
 )
+from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.markup import (
     Expression,
     Fraction,
@@ -67,8 +71,6 @@ from chainrule.inspection.derivation.markup import (
     Sum,
     Symbol,
 )
-from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
-from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import objective
 from chainrule.network.blocks import Block

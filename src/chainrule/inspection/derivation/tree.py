@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.inspection.derivation.factors import Cells, Edge, Variable
 from chainrule.inspection.derivation.graph import Graph
 from chainrule.inspection.derivation.letters import Letters
-from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Variable
 from chainrule.inspection.derivation.markup import Expression, Partial, Symbol
 
 

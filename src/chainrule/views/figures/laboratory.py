@@ -200,7 +200,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
 
 
 def slice_paths(view: Any, title: str) -> go.Figure:
-    """Plot the loss over a plane as contours, with paths from one start. view: a `chainrule.lab.slices.View`."""
+    """Plot the loss over a plane as contours, with paths from one start. view: a `chainrule.lab.optimizers.View`."""
     figure, said = go.Figure(), words.lab_optimizers
     level = np.log10(np.maximum(view.loss, 1e-12))
     figure.add_trace(

@@ -13,7 +13,7 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.story import Story
 from chainrule.trust.drift import DriftCheck
 from chainrule.views import words
-from chainrule.views.notebook.derivation import STYLE, tree, values
+from chainrule.views.notebook.results import DERIVATION_STYLE, tree, values
 from chainrule.views.report import additive, page, story
 from chainrule.views.report.sections import figure, section, table, text
 from chainrule.views.text import drift as drift_text
@@ -43,8 +43,8 @@ def derivation(derivation: Derivation, terms: int, nodes: int) -> str:
     formulas = html.escape(latex(derivation, terms, nodes))
     # The block scrolls sideways, so that a long formula does not widen the page.
     sections = [
-        f'<section class="derivation"><style>{STYLE}</style><h2>{words.derivation.TWO_WAYS}</h2>{values(derivation)}'
-        "</section>",
+        f'<section class="derivation"><style>{DERIVATION_STYLE}</style><h2>{words.derivation.TWO_WAYS}</h2>'
+        f"{values(derivation)}</section>",
         f'<section class="derivation"><h2>{words.derivation.CHAIN}</h2><p>{words.derivation.UNFOLD}</p>'
         f"{tree(derivation, terms, nodes)}</section>",
         f"<section><h2>{words.derivation.AS_LATEX}</h2><pre>{formulas}</pre></section>",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chainrule.inspection.derivation.derivation import Derivation
-from chainrule.inspection.derivation.lines import Equation, beneath, equations
-from chainrule.inspection.derivation.markup import Expression
-from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
+from chainrule.inspection.derivation.derivation import Derivation, Equation, beneath, equations
+from chainrule.inspection.derivation.markup import LATEX, MATHML, TEXT, Expression, Writer
 from chainrule.views import words
 
 

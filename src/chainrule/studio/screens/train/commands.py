@@ -1,15 +1,20 @@
-"""Train a network: the form, the run, its timeline, and uploaded data."""
+"""Uploaded data: a table, an .npz, the four files of an IDX folder, or painted points."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
+import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from chainrule.errors import ConfigError, DataError
+from chainrule.datasets.idx import Dataset
+from chainrule.datasets.table_files import TABLES
+from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
@@ -17,21 +22,103 @@ from chainrule.formulas.schedules import SCHEDULES
 from chainrule.presets import PRESETS
 from chainrule.recipe.build import default_loss
 from chainrule.recipe.columns import listed
-from chainrule.recipe.data import load
+from chainrule.recipe.data import Data, from_arrays, load
 from chainrule.recipe.preset_choice import is_of_presets
 from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, AboutSetting, Settings, alternatives, types
 from chainrule.studio.commands import DOWNLOADS, command
 from chainrule.studio.screens.model import shown_part
-from chainrule.studio.screens.train import uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.screens.train.form import FIELDS, FROM_DATA, defaults, outputs_of, plan
 from chainrule.studio.screens.train.python import code_of
 from chainrule.studio.screens.train.reference import reference
+from chainrule.studio.start import open_data
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
 from chainrule.trust.notice import Notice
 from chainrule.views import words
 from chainrule.views.words import LANGUAGES, spoken_in
+
+if TYPE_CHECKING:
+    from chainrule.studio.studio import Studio
+
+MAX_POINTS = 2000
+MAX_FILES = 4
+"""The maximum files of one data set: the four of an IDX folder."""
+
+
+def name_of(studio: Studio, names: list[str]) -> str:
+    """Return the user's name of an uploaded file, "folder" for several."""
+    paths = paths_of(studio, names)
+    return own_name(paths[0]) if len(paths) == 1 else "folder"
+
+
+def paths_of(studio: Studio, names: list[str]) -> list[Path]:
+    """Return the uploaded files. names: those that the server gave them.  Raises ConfigError."""
+    if len(names) > MAX_FILES:
+        raise ConfigError(f"uploads must be at most {MAX_FILES} files, not {len(names)}; choose fewer.")
+    with studio.lock:
+        paths = [studio.uploads[name] for name in names if name in studio.uploads]
+    if not names or len(paths) < len(names):
+        raise ConfigError("the file no longer exists; choose it again.")
+    return paths
+
+
+def of_uploads(studio: Studio, names: list[str]) -> Data:
+    """Read the data of uploaded files. names: those that the server gave them.
+
+    Raises DataError or FormatError for files without data, with their names for the user.
+    """
+    paths = paths_of(studio, names)
+    if len(paths) == 1 and not paths[0].name.lower().endswith((*TABLES, ".npz")):
+        raise DataError(
+            f"{own_name(paths[0])} is neither a table (.csv, .csv.gz, .parquet, .arrow, .xlsx) nor an .npz; choose one "
+            "of these, or the four IDX files at once."
+        )
+    with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
+        for path in paths:
+            shutil.copyfile(path, Path(folder) / own_name(path))
+        home = Path(folder)
+        where = home / own_name(paths[0]) if len(paths) == 1 else home
+        try:
+            data = open_data(str(where))
+            name = where.name.removesuffix(".gz").rsplit(".", 1)[0] if len(paths) == 1 else "IDX"
+            return in_memory(data)._replace(name=name, text="", source="")
+        except (ChainruleError, OSError) as error:
+            raise type(error)(
+                str(error).replace(f"{folder}{os.sep}", "").replace(folder, "the folder")
+            ) from error
+
+
+def own_name(path: Path) -> str:
+    """Return the user's name of an uploaded file, without the server's number before it."""
+    return re.sub(r"^\d+-", "", path.name)
+
+
+def in_memory(data: Data) -> Data:
+    """Return the data with all arrays copied into memory."""
+
+    def copied(part: Dataset | None) -> Dataset | None:
+        return None if part is None else dataclasses.replace(part, X=np.array(part.X), y=np.array(part.y))
+
+    train = copied(data.train)
+    assert train is not None
+    return data._replace(train=train, validation=copied(data.validation), test=copied(data.test))
+
+
+def of_points(points: list[list[float]]) -> Data:
+    """Make data from painted points (x, y, class). Raises DataError."""
+    if not 4 <= len(points) <= MAX_POINTS or any(len(point) != 3 for point in points):
+        raise DataError(
+            f"there must be between 4 and {MAX_POINTS:,} points with x, y and class, not {len(points)}."
+        )
+    table = np.array(points, np.float64)
+    labels = table[:, 2].astype(np.int64)
+    if np.unique(labels).size < 2:
+        raise DataError("all points have one class; paint some of another.")
+    return from_arrays(table[:, :2], labels, name="points")
+
+
+# --- train a network: the form, the run, its timeline, and uploaded data ---------------------------------------------
 
 MODEL_FILE = "model.safetensors"
 SHOWN = [name for name in ("preset", *FIELDS) if name == "optimizer" or getattr(Settings(), name, 0) is None]
@@ -153,14 +240,14 @@ def choose_data(
 ) -> dict[str, Any]:
     """Show other data: MNIST, uploaded files, or painted points."""
     desk, names = desk_of(studio), uploads or []
-    source = kind if kind != "files" else uploaded.name_of(studio, names)
+    source = kind if kind != "files" else name_of(studio, names)
     with desk.reading({"mnist": "MNIST", "folder": "IDX"}.get(source, source)):
         if kind == "mnist":
             data = load("mnist")
         elif kind == "points":
-            data = uploaded.of_points(points or [])
+            data = of_points(points or [])
         else:
-            data = uploaded.of_uploads(studio, names)
+            data = of_uploads(studio, names)
         desk.source, desk.pinned = source, None
         studio.show_data(data)
     return {"name": data.name, "samples": len(data.train), "features": int(data.train.X.shape[1])}

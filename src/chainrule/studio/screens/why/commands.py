@@ -1,37 +1,206 @@
-"""The screen Why: the contribution of each input to an answer, by every method, and changes that flip it."""
+"""The sample that a page asks about: a row of the shown data, or the numbers of a drawing, and the answers for it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core.arrays import TargetsLike
 from chainrule.errors import ConfigError
+from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.methods import in_one_pass
 from chainrule.inspection.attribution.result import PROMISED
 from chainrule.inspection.story import Story, explain, facts, label_names
+from chainrule.inspection.story.facts import Answer
 from chainrule.inspection.story.rival import closest_rival, explained_answer, hidden_change, turn
 from chainrule.network.answers import decide, true_labels
+from chainrule.recipe.data import Data
 from chainrule.studio.commands import command
-from chainrule.studio.screens.model import shown_part
+from chainrule.studio.screens.model import picture_shape, shown_part
 from chainrule.studio.screens.neurons import edits as editing
-from chainrule.studio.screens.why import average
-from chainrule.studio.screens.why.asked import (
-    Asked,
-    answer_names,
-    asked_about,
-    columns_of,
-    label_of,
-    reading,
-    targets_of,
-)
+from chainrule.studio.screens.neurons.edits import copied
+from chainrule.studio.screens.neurons.python import preamble
+from chainrule.studio.screens.table import cells_of
 from chainrule.studio.studio import Studio
+from chainrule.tables.rows import rows_of
+from chainrule.trained.trained import Trained
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Grid
 from chainrule.views.words import LANGUAGES, spoken_in
+
+LARGEST = 1e30
+"""The largest absolute number of a sample from a page: it fits float32, and its square float64."""
+
+
+class Asked(NamedTuple):
+    """A model and the sample to explain."""
+
+    model: Trained
+    x: NDArray[Any]
+    """(1, inputs)"""
+    y: Any
+    """its label or number; None for a drawing"""
+    row: int | None
+    shape: tuple[int, int] | None
+
+
+def asked_about(studio: Studio, row: int | None, x: list[float] | None) -> Asked:
+    """Return the sample of a row of the shown data, or of numbers. Raises ConfigError for both or neither."""
+    model = copied(studio.model)
+    inputs = model.network.inputs
+    part = shown_part(studio) if studio.has_data else None
+    shape = picture_shape(inputs, None if part is None else part.shape)
+    picture = None if shape is None else (shape[0], shape[1])
+    if (row is None) == (x is None):
+        raise ConfigError("give one sample: row, its index in the data, or x, its numbers.")
+    if row is not None:
+        part = shown_part(studio)
+        if not 0 <= row < len(part.X):
+            raise ConfigError(f"row must be from 0 to {len(part.X) - 1}, not {row}.")
+        return Asked(model, np.asarray(part.X[[row]]), part.y[row], row, picture)
+    numbers = np.asarray([x], np.float64)
+    if numbers.shape[1] != inputs:
+        raise ConfigError(
+            f"x must have {inputs} numbers, one per input of the network, not {numbers.shape[1]}."
+        )
+    if np.abs(numbers).max() > LARGEST:
+        raise ConfigError(f"the absolute values of x must be at most {LARGEST:g}; rescale them.")
+    return Asked(model, numbers, None, None, picture)
+
+
+class AskedColumn(NamedTuple):
+    """A column of the table that the inputs of a sample are made of."""
+
+    name: str
+    inputs: list[int]
+    """the places of its inputs"""
+    cell: str | None
+    """its cell; None for a sample that is no row of the table"""
+
+
+def columns_of(studio: Studio, asked: Asked) -> list[AskedColumn] | None:
+    """Return the columns of the table that the model was trained on, as far as it uses them; None without one."""
+    table = studio.data.table if studio.has_data else None
+    if table is None or sum(b.stop - b.start for b in table.blocks.values()) != asked.x.shape[1]:
+        return None
+    found = None if asked.row is None else cells_of(studio.data, [asked.row])
+    cells = {} if found is None else dict(zip(table.inputs, found[0], strict=True))
+    return [
+        AskedColumn(name, list(range(block.start, block.stop)), cells.get(name))
+        for name, block in table.blocks.items()
+    ]
+
+
+def answer_names(studio: Studio, model: Trained) -> list[str]:
+    """Return the names of the answers: the labels, or of the only number of a table its target."""
+    table = studio.data.table if studio.has_data else None
+    is_number = model.task == "regression" and model.network.outputs == 1
+    return [table.target.name] if table is not None and is_number else label_names(model)
+
+
+def label_of(model: Trained, text: str | None) -> Any:
+    """Return a label of the data, or the index of an output, by its name on the page."""
+    if text is None:
+        return None
+    names = label_names(model)
+    if text not in names:
+        raise ConfigError(f"the answers are {', '.join(names[:10])}; {text[:40]!r} is none of them.")
+    place = names.index(text)
+    return model.labels[place] if model.task in ("binary", "multiclass") else place
+
+
+def targets_of(model: Trained, target: str | None, against: str | None) -> dict[str, Any]:
+    """Return the settings target and against of an attribution, for the names on the page."""
+    if target is None and model.task == "regression" and model.network.outputs > 1:
+        target = label_names(model)[0]
+    pair = {"target": label_of(model, target), "against": label_of(model, against)}
+    return {name: label for name, label in pair.items() if label is not None}
+
+
+def reading(studio: Studio, asked: Asked) -> list[str]:
+    """Return the Python that loads the model and makes x (1, inputs)."""
+    if asked.row is not None:
+        return [*preamble(studio, most=None), f"x = X[[{asked.row}]]"]
+    places = np.flatnonzero(asked.x[0])
+    return [
+        "import numpy as np",
+        "from chainrule import load",
+        "",
+        'model = load("model.safetensors")',
+        f"x = np.zeros((1, {asked.x.shape[1]}))",
+        f"x[0, {places.tolist()}] = {asked.x[0, places].tolist()}",
+    ]
+
+
+# --- the answers of an average of networks, of a race or of few rows, and what each column did for them --------------
+
+Average = MLPClassifier | MLPRegressor
+
+
+def named_cells_of(data: Data, rows: Sequence[int]) -> dict[str, Any]:
+    """Return some rows of the shown part of a table, as the average takes them."""
+    assert data.table is not None
+    places = data.table.train if data.test is None else data.table.test
+    found: dict[str, Any] = rows_of(data.table.inputs, places[np.asarray(rows, np.int64)])
+    return found
+
+
+def answers(average: Average, data: Data, row: int) -> list[Answer]:
+    """Return the answers for a row, the most probable first."""
+    said = average.predict(named_cells_of(data, [row]))[0]
+    if isinstance(average, MLPRegressor):
+        assert data.table is not None
+        return [Answer(data.table.target.name, float(np.ravel(said)[0]), None, True)]
+    p = average.predict_proba(named_cells_of(data, [row]))[0].tolist()
+    labels = average.classes_.tolist()
+    found = [Answer(str(label), each, each, label == said) for label, each in zip(labels, p, strict=True)]
+    return sorted(found, key=lambda answer: -answer.output)
+
+
+def is_wrong(average: Average, data: Data, rows: Sequence[int], y: ArrayLike) -> NDArray[np.bool_]:
+    """Return whether the answers for rows differ from y, (rows,)."""
+    return np.asarray(np.asarray(average.predict(named_cells_of(data, rows))) != np.asarray(y), np.bool_)
+
+
+@command("why.reasons", reads=True)
+def reasons(studio: Studio, *, row: int, target: str | None = None) -> dict[str, Any]:
+    """Return what each column of a row did for an answer of the average: base plus the values is the answer."""
+    average, data = studio.average, studio.data
+    if average is None or data.table is None:
+        raise ConfigError("reasons by column are of an average of networks; open the run of one on a table.")
+    cells = named_cells_of(data, [row])
+    label = None
+    if target is not None and isinstance(average, MLPClassifier):
+        label = next((each for each in average.classes_.tolist() if str(each) == target), None)
+        if label is None:
+            raise ConfigError(f"{target[:40]!r} is none of the classes of the model.")
+    found = average.explain(cells, target=label)
+    values = {name: value for name, value in zip(found.names, found.values[0].tolist(), strict=True)}
+    shown = {name: np.asarray(each).tolist() for name, each in cells.items()}
+    asked = "" if label is None else f", target={label!r}"
+    code = [
+        f"from chainrule import {type(average).__name__}",
+        "",
+        f'estimator = {type(average).__name__}.load("model.safetensors")',
+        f"row = {shown!r}",
+        f"print(estimator.explain(row{asked}))",
+    ]
+    return {
+        "of": str(found.labels[0]) if found.labels else data.table.target.name,
+        "values": [{"name": name, "value": value} for name, value in values.items()],
+        "base": float(found.base[0]),
+        "answer": float(found.answers[0]),
+        "error": float(found.error[0]),
+        "code": "\n".join(code),
+    }
+
+
+# --- the screen Why: the contribution of each input to an answer, by every method, and changes that flip it ----------
 
 BLOCK = 1024
 """The samples that are searched for a wrong answer at a time."""
@@ -47,7 +216,7 @@ def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = No
     networks = 1
     if asked.row is not None and columns is not None and studio.average is not None:
         networks = studio.networks
-        found = tuple(average.answers(studio.average, studio.data, asked.row))
+        found = tuple(answers(studio.average, studio.data, asked.row))
     several = asked.model.task != "regression" or asked.model.network.outputs > 1
     return {
         "row": asked.row,
@@ -245,7 +414,7 @@ def mistake(studio: Studio, *, after: int = -1) -> dict[str, Any]:
         for at in range(first, stop, BLOCK):
             rows = slice(at, min(at + BLOCK, stop))
             if studio.average is not None and studio.data.table is not None:
-                wrong = average.is_wrong(studio.average, studio.data, range(*rows.indices(n)), part.y[rows])
+                wrong = is_wrong(studio.average, studio.data, range(*rows.indices(n)), part.y[rows])
             else:
                 samples = model.check_samples(part.X[rows], part.y[rows])
                 said = np.asarray(decide(model.network.loss, model.outputs(samples)))

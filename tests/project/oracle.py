@@ -1,6 +1,6 @@
 """What Chainrule promises, one line for each thing with a hash of it, to be compared before and after a refactoring.
 
-    python tests/support/oracle.py > before.txt    # and with the changed package > after.txt
+    python tests/project/oracle.py > before.txt    # and with the changed package > after.txt
     diff before.txt after.txt
 
 A line is `room/topic/what  hash`: of fits, predictions, files, pages, printed text, public names. Where the value has
