@@ -60,7 +60,11 @@ _AS_LISTS: set[type] = set()
 
 
 class Condition(NamedTuple):
-    """What a value must be beside its type."""
+    """What a value must be beside its type.
+
+    In a module that postpones annotations a condition has a name of its own: a lambda in a hint would look up names in
+    the class.
+    """
 
     words: str
     """what is expected, with "*" for the words of the type: "* in ascending order\""""
@@ -121,6 +125,8 @@ def read(
 def write(value: object) -> Any:
     """Return an instance as values of JSON, of which `read` makes it again."""
     kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
     if isinstance(value, np.ndarray):
         return value.tolist()
     if _is_class(kind):

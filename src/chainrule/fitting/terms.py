@@ -33,7 +33,7 @@ class Axis(NamedTuple):
     column: str
     kind: Annotated[str, one_of(AXES)]
     """"knots" between which a curve is linear, "edges" between which it is constant, or "categories\""""
-    points: tuple[float | str, ...]
+    points: tuple[float, ...] | tuple[str, ...]
     """the knots or edges in order, in the unit of the column; or the categories"""
 
     @property

@@ -35,7 +35,9 @@ def write(learned: Sequence[LearnedColumn], named: bool, settings: dict[str, Any
             fields["lanes"] = [
                 [lane.part, lane.fill, *lane.scale[:3], *lane.scale.grid] for lane in each.lanes
             ]
-        columns.append(codec.write(fields))
+        columns.append(
+            {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+        )
     return {"kind": KIND, "version": VERSION, "settings": settings, "named": named, "columns": columns}
 
 
