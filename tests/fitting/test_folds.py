@@ -34,7 +34,7 @@ from chainrule.fitting import folds
 from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
 from chainrule.fitting.few_solved import OF_ALL, Bound, center_of, cool, cooled, of_shares, temperature_of
 from chainrule.fitting.held import result_of
-from chainrule.fitting.plan import ALONE, Conditions, few_of
+from chainrule.fitting.plan import few_of
 from chainrule.fitting.start import bend, dense_slots
 from chainrule.presets import few
 from chainrule.presets.base import Facts, FoldMembers
@@ -494,9 +494,9 @@ def test_the_best_epoch_is_that_of_the_least_loss_out_of_fold(monkeypatch: pytes
     assert net.best_validation_score_ == -1.0 and net.n_iter_ == 6
 
 
-def few_as(X: Any, groups: Any, conditions: Conditions = ALONE, **settings: Any) -> bool:
+def few_as(X: Any, groups: Any, races: bool = False, **settings: Any) -> bool:
     made = MLPRegressor(preprocess="auto", **settings)
-    return few_of(made, FitInput(X, np.zeros(len(X)), groups=groups), conditions) is not None
+    return few_of(made, FitInput(X, np.zeros(len(X)), groups=groups), races=races) is not None
 
 
 def test_more_rows_are_few_if_they_belong_to_few_groups():
@@ -504,7 +504,7 @@ def test_more_rows_are_few_if_they_belong_to_few_groups():
     some = np.arange(3_200) % 1_500
     assert few_as(X, some) and few_as(X.assign(who=some), "who")
     assert not few_as(X, None) and not few_as(X, "who") and not few_as(X, np.arange(3_200) % 1_501)
-    assert not few_as(X, some, Conditions(of_few=True))  # a race chooses by the rows held out
+    assert not few_as(X, some, races=True)  # a race chooses by the rows held out
     assert not few_as(X, some, n_members=1)
     long = pd.DataFrame({"a": np.zeros(10_001)})
     assert few_as(long[:10_000], np.arange(10_000) % 5) and not few_as(long, np.arange(10_001) % 5)

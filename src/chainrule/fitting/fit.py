@@ -68,6 +68,7 @@ def plan_of(estimator: HoldsResult, request: FitRequest, data: FitData) -> FitPl
         trunk=request.trunk,
         begun=request.begun,
         members=None if request.before is None else len(request.before.members),
+        of_few=request.of_few,
     )
 
 

@@ -191,8 +191,6 @@ class Conditions(NamedTuple):
     """where the fit keeps its state, and goes on from it; None for nowhere"""
     may_deal: bool = True
     """whether its rows may be dealt to folds: all of them are there, and no network goes on learning"""
-    of_few: bool = False
-    """whether it is of a race whose fits deal their few rows to folds, as a fit alone does"""
 
     @property
     def is_alone(self) -> bool:
@@ -243,12 +241,14 @@ def resolved(
     trunk: Trunk | None = None,
     begun: float | None = None,
     members: int | None = None,
+    of_few: OfFewRows | None = None,
 ) -> FitPlan:
     """Return the plan of an estimator's fit on data.
 
     incremental: of one epoch, by `partial_fit`.  members: the networks of the fit that it goes on with, or None.
+    of_few: what `few_of` says of its rows.
     """
-    values, proposal, of_few = values_of(estimator), NOTHING, None
+    values, proposal = values_of(estimator), NOTHING
     asked = values["monotonic_cst"], values["interaction_cst"]
     constraints = None if all(each is None for each in asked) else constraints_of(values, data)
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
@@ -266,7 +266,6 @@ def resolved(
         width, task = data.samples.X.shape[1], data.targets.task
         groups, outputs = groups_of(data), data.samples.outputs
         facts = Facts(data.rows, width, task, chosen, *columns, rising, rarest(data), groups, outputs)
-        of_few = None if data.table is None else few_of(estimator, data.table, conditions)
         before, deals = members if trunk is None else len(trunk.models), of_few is not None
         if before is not None:  # the networks stay as many as they are
             are_several = before > 1 and "n_members" not in chosen
@@ -355,15 +354,17 @@ def _of_recipe(
     return found | dict(proposal.consumed)
 
 
-def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) -> OfFewRows | None:
+def few_of(
+    estimator: Parameters, given_rows: FitInput, conditions: Conditions = ALONE, *, races: bool = False
+) -> OfFewRows | None:
     """Return what a recipe does with the few rows that are given; None where they are many.
 
     Rows that are passed for validation say what is held out, as an order in time of groups does. Others, whole groups
     of them, or stretches of time, are dealt to folds. More rows are few too if they belong to few groups,
-    but in a race, whose rows held out choose.
+    but where they race, and those held out choose.
     """
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
-    is_asked = conditions.of_few or conditions._replace(threads=None).is_alone
+    is_asked = conditions._replace(threads=None).is_alone
     if wanted in (None, BEST) or not (conditions.may_deal and is_asked):
         return None
     found = recipe(str(wanted), conditions.variant).of_few
@@ -373,7 +374,7 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
         return None
     check_column(given_rows.y)
     rows = _num_samples(given_rows.y)
-    has_few_groups = found.most < rows <= found.most_of_groups and not conditions.of_few
+    has_few_groups = found.most < rows <= found.most_of_groups and not races
     if has_few_groups:
         groups = read_structure(given_rows.X, given_rows.groups, None, 0.0).groups
         has_few_groups = groups is not None and len(np.unique(groups)) <= found.most

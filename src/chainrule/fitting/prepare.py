@@ -21,6 +21,7 @@ from chainrule.fitting.plan import ALONE, Conditions, few_of, table_settings
 from chainrule.fitting.result import FitResult
 from chainrule.fitting.start import Trunk
 from chainrule.presets import ADDITIVE, BEST
+from chainrule.presets.base import OfFewRows
 from chainrule.tables import reading
 from chainrule.tables.data import FitData, FitInput, checked, fitted_preprocessor, of_table, structure_of
 from chainrule.tables.labels import Labels
@@ -65,6 +66,8 @@ class FitRequest:
     """whether it is one epoch, by `partial_fit`"""
     structure: RowStructure = FREE
     """what ties the given rows together"""
+    of_few: OfFewRows | None = None
+    """what a recipe does with these rows, which are few; None where they are many"""
 
     @property
     def is_new(self) -> bool:
@@ -115,7 +118,7 @@ def read_rows(estimator: HoldsResult, request: FitRequest) -> FitRequest:
 
 def prepare(estimator: HoldsResult, request: FitRequest) -> PreparedFit:
     """Return the data of a fit, of the rows that there is time for, and what is noticed of them."""
-    request = take_rows_in_time(estimator, request)
+    request = decide_few(estimator, take_rows_in_time(estimator, request))
     data = prepare_data(estimator, request)
     if request.before is None:
         noticed = notices.of_fit(request.given, data, request.is_noticed and request.is_early)
@@ -151,6 +154,13 @@ def take_rows_in_time(estimator: HoldsResult, request: FitRequest) -> FitRequest
     return request if found is given else with_structure(estimator, replace(request, given=found))
 
 
+def decide_few(estimator: HoldsResult, request: FitRequest) -> FitRequest:
+    """Return a request that says whether its rows are few, for what prepares them and for the plan."""
+    if estimator.preprocess is None or isinstance(request.given.X, ReadTable):
+        return request
+    return replace(request, of_few=few_of(estimator, request.given, request.conditions))
+
+
 def prepare_some(estimator: HoldsResult, request: FitRequest, given: FitInput) -> FitData:
     """Return the data of some rows of a request, which nothing ties together."""
     return prepare_data(estimator, replace(request, given=given, structure=FREE))
@@ -182,8 +192,7 @@ def preprocessor_of(estimator: HoldsResult, request: FitRequest, table: RawTable
         return before.preprocessor
     if trunk is not None and trunk.preprocessor is not None:
         return trunk.preprocessor
-    of_few = few_of(estimator, given, request.conditions)
-    settings = table_settings(estimator, request.conditions.variant, given.time is not None, of_few)
+    settings = table_settings(estimator, request.conditions.variant, given.time is not None, request.of_few)
     y = estimator.target_type.read(given.y, is_new=before is None and request.labels is None)
     return fitted_preprocessor(estimator.preprocess, given, table, y, estimator.dtype, settings)
 

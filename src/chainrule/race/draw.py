@@ -18,7 +18,7 @@ from chainrule.core.random import generator
 from chainrule.fitting.dealing import deal, dealt, latest
 from chainrule.fitting.held import HoldsResult
 from chainrule.fitting.in_time import with_members_in_time
-from chainrule.fitting.plan import Conditions, few_of, resolved
+from chainrule.fitting.plan import few_of, recipe, resolved
 from chainrule.formulas.losses import Poisson
 from chainrule.presets import DEFAULT
 from chainrule.presets.base import FoldMembers
@@ -46,7 +46,7 @@ def are_few(estimator: HoldsResult, data: FitData) -> bool:
     """Return whether a fit of the default recipe would deal the rows to the folds of its members."""
     if data.table is None or not candidates.OF_FEW_ROWS:
         return False
-    return few_of(_default(estimator), data.table, Conditions(of_few=True)) is not None
+    return few_of(_default(estimator), data.table, races=True) is not None
 
 
 def gone_on(start: RaceState, n: int) -> RaceState:
@@ -67,7 +67,7 @@ def racing(estimator: HoldsResult, data: FitData, start: RaceState) -> tuple[Can
     if start.fits:
         return candidates.OF_FEW_ROWS
     limit = start.more or estimator.time_limit or SECONDS
-    plan = resolved(_default(estimator, time_limit=limit), data, conditions=Conditions(of_few=True))
+    plan = resolved(_default(estimator, time_limit=limit), data, of_few=recipe(DEFAULT, None).of_few)
     members = with_members_in_time(plan, data).parameters.n_members
     if members == plan.parameters.n_members:
         return candidates.OF_FEW_ROWS

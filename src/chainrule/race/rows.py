@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.fitting.held import HoldsResult
-from chainrule.fitting.plan import Conditions, few_of, table_settings
+from chainrule.fitting.plan import recipe, table_settings
+from chainrule.presets import DEFAULT
+from chainrule.presets.base import OfFewRows
 from chainrule.race.blend import RaceResult
 from chainrule.race.judge import Judge, tempered
 from chainrule.race.state import Task
@@ -32,6 +34,10 @@ class RacedRows(NamedTuple):
     """of the rows that are held out of each fold"""
     are_few: bool = False
     """whether each fit learns from all of them, and deals them to folds of its own"""
+
+    def of_few(self, variant: str | None) -> OfFewRows | None:
+        """Return what a recipe does with the rows where they are few."""
+        return recipe(DEFAULT, variant).of_few if self.are_few else None
 
     def parts(self, fold: int) -> FitInput:
         """Return what a fit without a fold is given; all rows where it deals them, and where others are passed."""
@@ -106,7 +112,7 @@ class RacePreprocessors:
         self.made: dict[tuple[str, int | None], TablePreprocessor] = {}
         """by the settings, and the fold of one that has seen no row held out of it"""
         if data.preprocessor is not None:
-            self.made[repr(self._settings(estimator, None)), None] = data.preprocessor
+            self.made[repr(self._settings(estimator, None, None)), None] = data.preprocessor
 
     def of(self, made: HoldsResult, task: Task) -> TablePreprocessor:
         """Return what prepares the table for a task: the same for all that prepare it alike, in each fold.
@@ -114,7 +120,8 @@ class RacePreprocessors:
         Where rows belong together or have an order, it is one that has not seen those held out.
         """
         is_apart = not (task.is_of_all or self.rows.are_few or self.data.structure.is_free)
-        settings = self._settings(made, task.candidate.variant)
+        variant = task.candidate.variant
+        settings = self._settings(made, variant, self.rows.of_few(variant))
         key = repr(settings), task.fold if is_apart else None
         with self.lock:
             if key not in self.made:
@@ -125,8 +132,8 @@ class RacePreprocessors:
                 )
             return self.made[key]
 
-    def _settings(self, made: HoldsResult, variant: str | None) -> list[tuple[str, Any]]:
+    def _settings(
+        self, made: HoldsResult, variant: str | None, of_few: OfFewRows | None
+    ) -> list[tuple[str, Any]]:
         """Return the settings of a candidate's preprocessor, sorted."""
-        given = self.rows.given
-        of_few = few_of(made, given, Conditions(variant, of_few=True)) if self.rows.are_few else None
-        return sorted(table_settings(made, variant, given.time is not None, of_few).items())
+        return sorted(table_settings(made, variant, self.rows.given.time is not None, of_few).items())

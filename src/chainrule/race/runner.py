@@ -337,8 +337,8 @@ class Runner:
             data = replace(data, samples=samples, validation=None)
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         if self.rows.are_few:
-            asked, data = asked._replace(of_few=True), replace(data, structure=self.data.structure)
-        plan = resolved(made, data, conditions=asked, begun=begun)
+            data = replace(data, structure=self.data.structure)
+        plan = resolved(made, data, conditions=asked, begun=begun, of_few=self.rows.of_few(variant))
         seconds = seconds if asked.course is None else None
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
         result = train(plan, data, begin(plan, data), Listeners(made, callbacks))

@@ -14,7 +14,7 @@ from chainrule.data.advice import on_targets
 from chainrule.data.checks import check_samples, check_seed
 from chainrule.errors import ConfigError
 from chainrule.fitting.held import result_of
-from chainrule.fitting.plan import ALONE, few_of
+from chainrule.fitting.plan import few_of
 from chainrule.fitting.plan import resolved as plan_of
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.model import Model
@@ -75,7 +75,7 @@ class Begun(NamedTuple):
         assert table is not None
         made = estimator(self.given, table.target).set_params(callbacks=callbacks)
         # the pages show one network at its steps: of few rows the preset would average several
-        if few_of(made, FitInput(**table.to_fit(self.data.train.y)), ALONE) is not None:
+        if few_of(made, FitInput(**table.to_fit(self.data.train.y))) is not None:
             made.set_params(n_members=1)
         # the pages show the network that is validated: of tied rows, one of all rows has other inputs
         return made.set_params(refit=False) if table.tied.names else made
