@@ -177,7 +177,10 @@ def test_other_data_and_damaged_fits_are_refused(command, houses, tmp_path, monk
     kept = path.read_bytes()
     path.write_bytes(kept.replace(b'\\"best\\":', b'\\"bent\\":'))
     said = command("train", "run", "--resume", code=2).stderr
-    assert "linear-fold-0.safetensors is not a fit of a race ('best'); delete it to fit it again." in said
+    assert (
+        "linear-fold-0.safetensors is not a fit of a race (bent of the fit is unknown); delete it to fit it again."
+        in said
+    )
     path.write_bytes(kept)
     table = (tmp_path / "houses.csv").read_text().replace("77.9", "78.9")
     (tmp_path / "houses.csv").write_text(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +22,7 @@ from chainrule.errors import ConfigError
 from chainrule.explain.methods import Explains
 from chainrule.fitting import files
 from chainrule.fitting.additive import terms_of_another
-from chainrule.fitting.held import FittedAttribute, HoldsResult, as_fitted, result_of
+from chainrule.fitting.held import FittedAttribute, HoldsResult, as_fitted, check_samples, result_of
 from chainrule.fitting.hidden import HiddenFeatures
 from chainrule.fitting.parameters import about
 from chainrule.fitting.result import FitResult
@@ -127,7 +128,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         """Return a snapshot that answers one row."""
         result = self._fitted
         self._few_rows.give()  # it has the result
-        return bound(kind, result, self.engine, as_fitted(self, result)._check_array)
+        return bound(kind, result, self.engine, partial(check_samples, as_fitted(self, result)))
 
     # --- over time ---------------------------------------------------------------------------------------------------
 

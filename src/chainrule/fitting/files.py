@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core import codec
 from chainrule.core.settings import check_choice, describe, is_count
 from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
-from chainrule.fitting.held import Held, HoldsResult, as_fitted, result_of
+from chainrule.fitting.held import Held, HoldsResult, as_fitted, check_parameters, result_of
 from chainrule.fitting.parameters import AboutParameter, about
 from chainrule.fitting.result import (
     COUNTS,
@@ -155,7 +155,7 @@ def read(
     try:
         known_of = about(kind)
         parameters = {name: _object(name, value, known_of, own) for name, value in data["parameters"].items()}
-        kind(**parameters)._validate_params()
+        check_parameters(kind(**parameters))
         known = {
             name: checked(name, _number(data["records"][name])) for name in RECORDS if name in data["records"]
         }

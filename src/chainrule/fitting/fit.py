@@ -7,7 +7,7 @@ from dataclasses import replace
 from chainrule.fitting import additive
 from chainrule.fitting.begin import begin
 from chainrule.fitting.callbacks import FitTasks
-from chainrule.fitting.held import HoldsResult
+from chainrule.fitting.held import HoldsResult, hold
 from chainrule.fitting.in_time import with_members_in_time
 from chainrule.fitting.parameters import is_stochastic
 from chainrule.fitting.plan import FitPlan, name_of_recipe, resolved
@@ -48,7 +48,7 @@ def fit_one(
         plan = replace(plan, parameters=replace(plan.parameters, verbose=False))
         callbacks.append(FitBar(line, name_of(estimator)))
     start = begin(plan, data, request.before, request.start, request.trunk)
-    estimator._hold(start.result)
+    hold(estimator, start.result)
     result = train(plan, data, start, Listeners(estimator, tuple(callbacks)), whole)
     return additive.finished(result, data) if estimator.preset == ADDITIVE else result
 

@@ -242,6 +242,21 @@ def result_of(estimator: HoldsResult) -> FitResult:
     return estimator._fitted
 
 
+def hold(estimator: HoldsResult, result: FitResult) -> None:
+    """Let an estimator hold a result, in place of another one."""
+    estimator._hold(result)
+
+
+def check_samples(estimator: HoldsResult, X: Any) -> Any:
+    """Return X checked as scikit-learn does, with the features that the estimator noted last."""
+    return estimator._check_array(X)
+
+
+def check_parameters(estimator: HoldsResult) -> None:
+    """Check the parameters of an estimator. Raises scikit-learn's InvalidParameterError."""
+    estimator._validate_params()
+
+
 def as_fitted(estimator: Held, result: FitResult, **parameters: Any) -> Held:
     """Return an estimator of the same parameters, but for those given here, that holds a result."""
     made = type(estimator)(**{**estimator.get_params(deep=False), **parameters})

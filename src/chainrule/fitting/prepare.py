@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.data.source import Source
 from chainrule.fitting import additive
 from chainrule.fitting.from_source import Reading, read_source
-from chainrule.fitting.held import HoldsResult
+from chainrule.fitting.held import HoldsResult, check_samples
 from chainrule.fitting.in_time import rows_again, rows_in_time, warn_of_rows
 from chainrule.fitting.parameters import values_of
 from chainrule.fitting.plan import ALONE, Conditions, few_of, table_settings
@@ -179,7 +179,7 @@ def prepare_data(estimator: HoldsResult, request: FitRequest) -> FitData:
         data = of_table(kind, given, parameters, made, known, warm, table)
     else:
         check = partial(as_matrix, estimator, reset=before is None)
-        data = checked(kind, given, parameters, check, estimator._check_array, known, warm)
+        data = checked(kind, given, parameters, check, partial(check_samples, estimator), known, warm)
         if (names := getattr(estimator, "feature_names_in_", None)) is not None:
             data = replace(data, feature_names=names.tolist())
     return replace(data, structure=request.structure.checked(data.samples.n))

@@ -212,10 +212,11 @@ def _valid(target: TargetColumn, parameters: dict[str, Any]) -> MLPClassifier | 
     from sklearn.utils._param_validation import InvalidParameterError
 
     from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.fitting.held import check_parameters
 
     made = MLPRegressor(**parameters) if target.is_number else MLPClassifier(**parameters)
     try:
-        made._validate_params()
+        check_parameters(made)
     except InvalidParameterError as error:
         raise ConfigError(_in_settings(f"{error}")) from None
     return made
