@@ -1,4 +1,4 @@
-"""The constraints that an estimator's parameters name by columns, as those of its network's inputs."""
+"""What a fit is done by: the estimator's parameters, its constraints, and what a recipe sets beside these."""
 
 from __future__ import annotations
 
