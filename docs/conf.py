@@ -100,6 +100,23 @@ OBJECT = re.compile(
 )
 NDARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\[\]]+)\]\]")
 
+ANNOTATED = re.compile(r"~?typing\.Annotated\[")
+
+
+def plain_hints(text: str) -> str:
+    """A signature with the type alone of each `Annotated`, without the conditions that a value in a file must meet."""
+    while (begin := ANNOTATED.search(text)) is not None:
+        depth, comma = 1, 0
+        for end in range(begin.end(), len(text)):
+            depth += (text[end] in "[(") - (text[end] in "])")
+            if depth == 1 and text[end] == "," and not comma:
+                comma = end
+            if not depth:
+                break
+        text = text[: begin.start()] + text[begin.end() : comma] + text[end + 1 :]
+    return text
+
+
 # What a model imports for type checkers alone: in signatures each links to its own page.
 vars(chainrule.model.model).update(
     Attribution=Attribution,
@@ -209,7 +226,7 @@ def readable_types(
     if what == "class" and signature and signature.startswith("(*args"):  # of the `__new__` of a mocked base
         parameters = inspect.signature(obj)
         signature = stringify_signature(parameters, show_return_annotation=False, unqualified_typehints=True)
-    signature = signature and OBJECT.sub(default_name, signature)
+    signature = signature and OBJECT.sub(default_name, plain_hints(signature))
     both = [text and ALIAS.sub(r"~numpy.typing.\1", text) for text in (signature, returned)]
     return tuple(text and NDARRAY.sub(r"~numpy.typing.NDArray[\1]", text) for text in both)
 
