@@ -43,6 +43,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
