@@ -25,8 +25,6 @@ from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
 from chainrule.trained.evaluation import average, disagreement
 
-"""prepared inputs (features,)"""
-
 
 class BoundNetworks(Protocol):
     """What answers prepared rows: one for each different preparation, all of the same table's row."""

@@ -492,7 +492,7 @@ def _rank(scale: Scaling) -> ScalarFunction:
     return z
 
 
-# --- what a bound estimator makes of a row: of a mapping, a sequence in column order, or a table of one row ----------
+# --- a row for a bound estimator: a mapping, a sequence in column order, or a table of one row -----------------------
 
 Row = NDArray[Any]
 RowInputs = Callable[[object], list[Row]]

@@ -203,7 +203,7 @@ def _check(rows: JudgedRows) -> None:
         )
 
 
-# --- what a classifier's `set_threshold` was asked for, with the rows to choose on -----------------------------------
+# --- the settings of a classifier's `set_threshold`, with the rows to choose on --------------------------------------
 
 
 def decided(

@@ -283,7 +283,7 @@ def _points(data: ReadColumn, points: int) -> tuple[NDArray[np.generic], float, 
     return grid, low, high
 
 
-# --- what two columns do to an answer together, beyond what each does alone ------------------------------------------
+# --- the joint effect of two columns on an answer, beyond the effect of each alone -----------------------------------
 
 
 @records.kind("column_pairs")

@@ -742,7 +742,7 @@ def solve_steps(
     return StepPart(steps, part)
 
 
-# --- what is solved exactly beside a trained network of few rows, and added to its members as hidden units -----------
+# --- hidden units that are solved exactly beside a trained network of few rows, and added to its members -------------
 # First the steps of two classes (`chainrule.fitting.few_solved`), then the linear part, whose weight
 # predictions out of fold of the network with its steps choose (`chainrule.fitting.few_solved`).
 

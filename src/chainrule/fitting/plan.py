@@ -155,7 +155,7 @@ def _named(inputs: Inputs, parameter: str) -> list[str]:
     return inputs.names
 
 
-# --- what a fit is done by: the estimator's parameters, and what a recipe sets of those that are at their defaults ---
+# --- the parameters of a fit: the estimator's, and those that a recipe sets where they are at their defaults ---------
 # They are put together once, when the samples are checked, and do not change while the network trains. The estimator's
 # own parameters are only read: whoever looks at it, clones it or fails in it meanwhile finds what its user gave.
 

@@ -140,7 +140,7 @@ def _shares(losses: list[float], judge: Judge) -> NDArray[np.float64]:
     return np.asarray(likelihood / likelihood.sum())
 
 
-# --- what a race draws before its clock is read: the folds of the rows, and the seeds of all fits --------------------
+# --- the draws of a race before its clock is read: the folds of the rows, and the seeds of all fits ------------------
 
 RACE_FOLDS = 5
 MAX_ROWS_FOR_ALL_FOLDS = 2_000

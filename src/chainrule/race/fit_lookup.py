@@ -381,7 +381,7 @@ def nearest(one: ComparedRows, other: ComparedRows, similarity: Similarity) -> N
     return np.concatenate(found)
 
 
-# --- what a lookup of few rows is learned from: each of them as it is predicted by members that have not seen it -----
+# --- the rows that a lookup of few rows learns from, as members that have not seen them predict them -----------------
 # A fit of few rows learns from all of them, and predicts each out of fold. So what is remembered of a training row is
 # its error out of fold, both when the similarity is learned and when it is used, and no network predicts it again. To
 # learn the similarity the rows are dealt once more, and those of a part are corrected by those of all the others.

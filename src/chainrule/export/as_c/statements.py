@@ -114,7 +114,7 @@ def integer_core(graph: ComputationGraph) -> IntegerCore | None:
     )
 
 
-# --- what each operation of a graph is in C: statements on x0, x1, ..., what it reads, and y, what it makes ----------
+# --- the operations of a graph in C: statements on the inputs x0, x1, ... and the output y ---------------------------
 
 Writer = Callable[[GeneratedCode, Any, list[Value], Value], list[str]]
 
