@@ -26,12 +26,14 @@ from chainrule import (
 )
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
-from chainrule.export.answers import AboveThreshold, GroupSoftmax, LargestColumn, SimilarRows, WeightedSum
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.places import Arena, identifier, number, quoted
 from chainrule.export.as_c.statements import WRITERS
-from chainrule.export.columns import (
+from chainrule.export.formats import ExportedFiles, RowsToCompare
+from chainrule.export.javascript import compare_module, module
+from chainrule.graph.answers import AboveThreshold, GroupSoftmax, LargestColumn, SimilarRows, WeightedSum
+from chainrule.graph.columns import (
     Bounded,
     CalendarPart,
     CellNumbers,
@@ -45,19 +47,10 @@ from chainrule.export.columns import (
     TableRows,
     WholeCodes,
 )
-from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.integers import IntegerOperation
-from chainrule.export.javascript import compare_module, module
-from chainrule.export.numbers import (
-    FUNCTIONS,
-    Columnwise,
-    Elementwise,
-    GraphOperation,
-    JoinedColumns,
-    SelectedColumns,
-    constant,
-)
+from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.integers import IntegerOperation
+from chainrule.graph.numbers import FUNCTIONS, Columnwise, Elementwise, JoinedColumns, SelectedColumns
+from chainrule.graph.operation import GraphOperation, constant
 from chainrule.presets import PRESETS
 from exported import later, moved, table
 from hostile_tables import hostile_table

@@ -9,8 +9,8 @@ from chainrule import Dense, MeanSquaredError, MLPClassifier, Model, Network, Re
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import effect
 from chainrule.export.effect import effect_of_int8
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
+from chainrule.graph.passes import simplified
 from chainrule.views.words import spoken_in
 from exported import table
 

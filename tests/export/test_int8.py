@@ -35,13 +35,14 @@ from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.testing import check_integers
-from chainrule.export.columns import GraphInput
 from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.integers import FromInt8, Int8Affine, Int8Table, ToInt8, rounded, scaled
-from chainrule.export.numbers import Affine, Columnwise, constant
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8, multiplier_of, range_of
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.integers import FromInt8, Int8Affine, Int8Table, ToInt8, rounded, scaled
+from chainrule.graph.numbers import Affine, Columnwise
+from chainrule.graph.operation import constant
+from chainrule.graph.passes import simplified
 from exported import later, moved, table
 from needs import needs
 

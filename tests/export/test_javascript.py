@@ -20,11 +20,12 @@ from chainrule import ChainruleError, ConfigError, DataError, MLPClassifier, MLP
 from chainrule.datasets import numerals
 from chainrule.errors import TableWarning
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.export.columns import GraphInput
-from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.integers import IntegerOperation
 from chainrule.export.javascript import PARTS, compare_module, module
-from chainrule.export.numbers import FUNCTIONS, Elementwise, GraphOperation
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.integers import IntegerOperation
+from chainrule.graph.numbers import FUNCTIONS, Elementwise
+from chainrule.graph.operation import GraphOperation
 from chainrule.presets import PRESETS
 from chainrule.tables import calendar, kinds
 from chainrule.tables.column import plain

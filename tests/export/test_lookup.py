@@ -13,15 +13,15 @@ import pytest
 
 from chainrule import ConfigError, MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.export.answers import Ratio, SimilarRows
 from chainrule.export.as_c import compiler
-from chainrule.export.columns import GraphInput
 from chainrule.export.formats import RowsToCompare, export_graph
-from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.numbers import constant
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import calibrated, in_int8
 from chainrule.fitting.held import result_of
+from chainrule.graph.answers import Ratio, SimilarRows
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.operation import constant
+from chainrule.graph.passes import simplified
 from chainrule.race import candidates
 from chainrule.race.candidates import Candidate
 from needs import needs

@@ -29,10 +29,11 @@ from chainrule import (
 )
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import approximations as near
-from chainrule.export.columns import CalendarPart, FilledMissing, GraphInput, KeptRange, RankShares
-from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.numbers import FUNCTIONS, constant
-from chainrule.export.passes import only, simplified
+from chainrule.graph.columns import CalendarPart, FilledMissing, GraphInput, KeptRange, RankShares
+from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.numbers import FUNCTIONS
+from chainrule.graph.operation import constant
+from chainrule.graph.passes import only, simplified
 from exported import later, moved, table
 from hostile_tables import hostile_table
 from needs import needs

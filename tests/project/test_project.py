@@ -25,7 +25,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the top of docs/design.md's picture to its bottom: a module imports what stands before it, never after.
 ORDER = (
     *("errors", "core", "distributed", "formulas", "network", "data", "datasets", "engines", "trained"),
-    *("export", "training", "ray"),
+    *("graph", "export", "training", "ray"),
     *(
         "inspection",
         "model",

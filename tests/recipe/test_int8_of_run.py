@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
+from chainrule.graph.passes import simplified
 from chainrule.recipe import reported
 from chainrule.recipe.data import load
 from chainrule.recipe.reported import int8_of_run

@@ -38,7 +38,7 @@ from chainrule.trust.drift import read_columns
 
 if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles
-    from chainrule.export.graph import ComputationGraph
+    from chainrule.graph.graph import ComputationGraph
     from chainrule.trust.drift import DriftCheck
 
 

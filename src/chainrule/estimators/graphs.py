@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.version import __version__
-from chainrule.export.answers import (
+from chainrule.export.comparing import ROWS, drawn_rows
+from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
+from chainrule.fitting.held import HoldsResult, result_of
+from chainrule.fitting.lookup import PROBABILITY, Lookup
+from chainrule.fitting.result import FitResult
+from chainrule.formulas.losses import Quantile
+from chainrule.graph.answers import (
     AboveThreshold,
     GroupSoftmax,
     LargestColumn,
@@ -21,16 +27,11 @@ from chainrule.export.answers import (
     SortedColumns,
     WeightedSum,
 )
-from chainrule.export.columns import Bounded, GraphInput, ToPrecision
-from chainrule.export.comparing import ROWS, drawn_rows
-from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
-from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
-from chainrule.export.networks import both_classes, members_steps
-from chainrule.export.numbers import Affine, Columnwise, Elementwise, SelectedColumns, constant
-from chainrule.fitting.held import HoldsResult, result_of
-from chainrule.fitting.lookup import PROBABILITY, Lookup
-from chainrule.fitting.result import FitResult
-from chainrule.formulas.losses import Quantile
+from chainrule.graph.columns import Bounded, GraphInput, ToPrecision
+from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphValue
+from chainrule.graph.networks import both_classes, members_steps
+from chainrule.graph.numbers import Affine, Columnwise, Elementwise, SelectedColumns
+from chainrule.graph.operation import constant
 from chainrule.race.blend import Blend, RaceResult
 from chainrule.race.judge import MIN_PROBABILITY
 from chainrule.tables.cells import drawn_columns

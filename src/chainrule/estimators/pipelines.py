@@ -17,8 +17,8 @@ import numpy as np
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_of_estimator
-from chainrule.export.numbers import NUMBERS
-from chainrule.export.passes import only, simplified
+from chainrule.graph.operation import NUMBERS
+from chainrule.graph.passes import only, simplified
 
 if TYPE_CHECKING:
     from chainrule.export.as_onnx.writer import OnnxWriter

@@ -1,1 +1,1 @@
-"""What a fitted thing computes from its raw inputs to its answer, as a graph of named operations, and formats of it."""
+"""The formats that a graph is written to, each compared with it."""

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.columns import GraphInput, LevelCodes, WholeCodes
-from chainrule.export.graph import ComputationGraph
-from chainrule.export.numbers import NUMBERS, Columnwise, SelectedColumns
+from chainrule.graph.columns import GraphInput, LevelCodes, WholeCodes
+from chainrule.graph.graph import ComputationGraph
+from chainrule.graph.numbers import Columnwise, SelectedColumns
+from chainrule.graph.operation import NUMBERS
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
 """Of the difference from the graph in float64; in float32 at least four times that of the graph itself in float32."""

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import records
-from chainrule.export.columns import GraphInput
-from chainrule.export.graph import ComputationGraph, step_value
-from chainrule.export.integers import HIGHEST, LOWEST, ToInt8
-from chainrule.export.numbers import INT8, NUMBERS, Array
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import InInt8, Int8Range, in_int8
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, step_value
+from chainrule.graph.integers import HIGHEST, LOWEST, ToInt8
+from chainrule.graph.operation import INT8, NUMBERS, Array
+from chainrule.graph.passes import simplified
 
 ROWS_OF_A_COLUMN = 200
 """The rows for which columns are rounded one by one."""

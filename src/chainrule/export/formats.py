@@ -16,8 +16,8 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.export.comparing import ROWS, drawn_rows
 from chainrule.export.effect import Int8Effect
-from chainrule.export.graph import ComputationGraph
-from chainrule.export.networks import graph_of
+from chainrule.graph.graph import ComputationGraph
+from chainrule.graph.networks import graph_of
 from chainrule.trained.trained import Trained
 
 FORMATS = {

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.answers import GroupSoftmax, LargestColumn
-from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
-from chainrule.export.integers import (
+from chainrule.graph.answers import GroupSoftmax, LargestColumn
+from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
+from chainrule.graph.integers import (
     HIGHEST,
     LOWEST,
     FromInt8,
@@ -23,7 +23,8 @@ from chainrule.export.integers import (
     Int8Table,
     ToInt8,
 )
-from chainrule.export.numbers import Affine, Array, Elementwise, GroupedAffine
+from chainrule.graph.numbers import Affine, Elementwise, GroupedAffine
+from chainrule.graph.operation import Array
 
 INT8_DTYPE = "int8"
 """The dtype of exports whose dense layers are products of 8-bit integers."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from chainrule.core import codec
 from chainrule.core.codec import above, from_to
 from chainrule.errors import FormatError
-from chainrule.export.answers import SAME
+from chainrule.graph.answers import SAME
 from chainrule.tables.preprocessor import TablePreprocessor
 
 Numbers = NDArray[np.float64]

@@ -28,8 +28,8 @@ from chainrule.training.history import History
 
 if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles
-    from chainrule.export.graph import ComputationGraph
     from chainrule.formulas.schedules import Schedule
+    from chainrule.graph.graph import ComputationGraph
     from chainrule.inspection.attribution import Attribution
     from chainrule.training.options import Clip, Compute, EngineName, Former, Schedules
 
@@ -327,7 +327,7 @@ class Ensemble(FileMixin):
 
     def graph(self) -> ComputationGraph:
         """Return what the members compute together, as `Model.graph` does."""
-        from chainrule.export.networks import graph_of
+        from chainrule.graph.networks import graph_of
 
         return graph_of(self.members)
 

@@ -33,8 +33,8 @@ from chainrule.training.history import History
 
 if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles
-    from chainrule.export.graph import ComputationGraph
     from chainrule.formulas.schedules import Schedule
+    from chainrule.graph.graph import ComputationGraph
     from chainrule.inspection.attribution import Attribution
     from chainrule.inspection.flow.flow import Flow
     from chainrule.inspection.trace.gradient_check import GradientCheck
@@ -389,7 +389,7 @@ class Model(Trained, Shown):
         Formats of export are written from it; print its `describe()`. Raises ConfigError for a custom
         layer or loss that declares no operations.
         """
-        from chainrule.export.networks import graph_of
+        from chainrule.graph.networks import graph_of
 
         return graph_of([self])
 

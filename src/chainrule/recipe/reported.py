@@ -23,13 +23,13 @@ from chainrule.explain.parts import AnswerParts
 from chainrule.explain.reasons import Reasons
 from chainrule.export.comparing import ROWS
 from chainrule.export.effect import Int8Effect, effect_between
-from chainrule.export.graph import ComputationGraph
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
 from chainrule.fitting.held import result_of
 from chainrule.fitting.result import FitResult
 from chainrule.fitting.terms import Terms
 from chainrule.formulas.metrics import confusion_matrix
+from chainrule.graph.graph import ComputationGraph
+from chainrule.graph.passes import simplified
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
 from chainrule.recipe.tables import TableData

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.answers import WeightedSum
-from chainrule.export.columns import (
+from chainrule.graph.answers import WeightedSum
+from chainrule.graph.columns import (
     Bounded,
     CalendarPart,
     CellNumbers,
@@ -23,8 +23,9 @@ from chainrule.export.columns import (
     TableRows,
     ToPrecision,
 )
-from chainrule.export.graph import GraphBuilder, GraphValue
-from chainrule.export.numbers import Columnwise, Elementwise, JoinedColumns, SelectedColumns, constant
+from chainrule.graph.graph import GraphBuilder, GraphValue
+from chainrule.graph.numbers import Columnwise, Elementwise, JoinedColumns, SelectedColumns
+from chainrule.graph.operation import constant
 from chainrule.tables import calendar, kinds
 from chainrule.tables.column import Column
 from chainrule.tables.crossed import Side

@@ -36,9 +36,9 @@ from chainrule.export.comparing import (
 )
 from chainrule.export.effect import effect_between
 from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph
-from chainrule.export.passes import simplified
 from chainrule.export.quantizing import INT8_DTYPE, calibrated, in_int8
+from chainrule.graph.graph import ComputationGraph
+from chainrule.graph.passes import simplified
 
 NETWORKS = {"float32": "float", "float64": "double", INT8_DTYPE: "float"}
 STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"]

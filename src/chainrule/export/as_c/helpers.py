@@ -1,4 +1,4 @@
-"""The functions of generated C for 8-bit integers, as `chainrule.export.integers` defines their arithmetic."""
+"""The functions of generated C for 8-bit integers, as `chainrule.graph.integers` defines their arithmetic."""
 
 from __future__ import annotations
 

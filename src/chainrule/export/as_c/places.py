@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.export.as_c.helpers import SPACE, name_of, text_of
-from chainrule.export.columns import GraphInput
 from chainrule.export.quantizing import Int8Range
+from chainrule.graph.columns import GraphInput
 
 SIZES = {"double": 8, "float": 4, "uint32_t": 4, "int32_t": 4, "int8_t": 1}
 """The bytes of a number of each type."""

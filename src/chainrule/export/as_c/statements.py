@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export import answers, columns, integers, numbers
 from chainrule.export.as_c.helpers import FUNCTIONS, SPACE, filled
 from chainrule.export.as_c.places import (
     Arena,
@@ -24,11 +23,12 @@ from chainrule.export.as_c.places import (
     number,
     of_groups,
 )
-from chainrule.export.columns import GraphInput
-from chainrule.export.graph import ComputationGraph, GraphStep
-from chainrule.export.integers import LOWEST, Int8Affine, Int8Table, IntegerOperation, ToInt8
-from chainrule.export.numbers import CODES, INT8, NUMBERS, GraphOperation
 from chainrule.export.quantizing import Int8Range
+from chainrule.graph import answers, columns, integers, numbers
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, GraphStep
+from chainrule.graph.integers import LOWEST, Int8Affine, Int8Table, IntegerOperation, ToInt8
+from chainrule.graph.operation import CODES, INT8, NUMBERS, GraphOperation
 
 
 def to_int8(made: GeneratedCode, op: integers.ToInt8, x: list[Value], y: Value) -> list[str]:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.answers import AboveThreshold, LargestColumn
 from chainrule.export.as_c.places import GeneratedCode, IntegerCore, Value, number, quoted
 from chainrule.export.as_c.text import inputs_of
-from chainrule.export.columns import GraphInput
 from chainrule.export.comparing import TOLERANCES
-from chainrule.export.graph import ComputationGraph, step_value
-from chainrule.export.integers import HIGHEST, LOWEST, ToInt8
-from chainrule.export.numbers import INT8, NUMBERS, Array, GraphOperation
+from chainrule.graph.answers import AboveThreshold, LargestColumn
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, step_value
+from chainrule.graph.integers import HIGHEST, LOWEST, ToInt8
+from chainrule.graph.operation import INT8, NUMBERS, Array, GraphOperation
 
 TESTED_ROWS = 8
 MOST_ROUNDED = 0.01

@@ -14,7 +14,7 @@ from chainrule.export.approximations import ERF_NEAR, ERF_SPLIT, ERFC_FAR, Polyn
 from chainrule.export.as_c.helpers import SPACE, filled
 from chainrule.export.as_c.places import SIZES, GeneratedCode, Value, number, quoted
 from chainrule.export.comparing import AnswersCompared, known_texts
-from chainrule.export.graph import ComputationGraph
+from chainrule.graph.graph import ComputationGraph
 
 # --- the functions of <math.h> that generated C uses, for a machine without it: cc -DNO_LIBM -------------------------
 # They need no knowledge of how numbers are stored, and no table: a number is brought into a short interval, where a

@@ -32,10 +32,10 @@ from chainrule.export.comparing import (
 )
 from chainrule.export.effect import effect_of_int8
 from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph, to_json
-from chainrule.export.numbers import NUMBERS
-from chainrule.export.passes import only, simplified
 from chainrule.export.quantizing import INT8_DTYPE, calibrated
+from chainrule.graph.graph import ComputationGraph, to_json
+from chainrule.graph.operation import NUMBERS
+from chainrule.graph.passes import only, simplified
 
 LARGEST = 2**31 - 1
 """The bytes that a file of ONNX may have."""

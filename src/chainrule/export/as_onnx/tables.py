@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from chainrule.errors import ConfigError
-from chainrule.export import answers, columns, numbers
-from chainrule.export.answers import SAME
 from chainrule.export.as_onnx.functions import FUNCTIONS, above, add, below, times
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
-from chainrule.export.columns import DAY
-from chainrule.export.numbers import NUMBERS, GraphOperation
+from chainrule.graph import answers, columns, numbers
+from chainrule.graph.answers import SAME
+from chainrule.graph.columns import DAY
+from chainrule.graph.operation import NUMBERS, GraphOperation
 
 
 @singledispatch

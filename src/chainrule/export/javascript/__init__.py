@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
-from chainrule.export.columns import GraphInput
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -36,8 +35,9 @@ from chainrule.export.comparing import (
     typical_row,
 )
 from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph, GraphStep, to_json
-from chainrule.export.numbers import NUMBERS
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, GraphStep, to_json
+from chainrule.graph.operation import NUMBERS
 
 PARTS = ("activations.js", "operations.js", "reading.js", "predict.js")
 """The files of a module, in the order in which they need each other."""

@@ -1,4 +1,4 @@
-// The operations of a graph for one row: the formulas of chainrule.export.columns and chainrule.export.numbers in JavaScript.
+// The operations of a graph for one row: the formulas of chainrule.graph.columns and chainrule.graph.numbers in JavaScript.
 // Each takes its settings once and returns a function of the values that it reads: Float64Array of numbers, arrays of codes,
 // and text or null.
 

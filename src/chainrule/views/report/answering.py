@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from chainrule.export.columns import GraphInput, LevelCodes
 from chainrule.export.formats import ExportedFiles, RowsToCompare
-from chainrule.export.graph import ComputationGraph
 from chainrule.export.javascript import compare_module, module, written
+from chainrule.graph.columns import GraphInput, LevelCodes
+from chainrule.graph.graph import ComputationGraph
 from chainrule.views import words
 from chainrule.views.report import page
 

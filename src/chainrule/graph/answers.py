@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.numbers import CODES, Array, GraphOperation
 from chainrule.formulas import activations
+from chainrule.graph.operation import CODES, Array, GraphOperation
 
 SAME = 2e-6
 """Numbers x and t are equal where |x - t| is at most SAME (1 + |t|): those of 32 bits are those of 64."""

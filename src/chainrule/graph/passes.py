@@ -14,17 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.errors import ConfigError
-from chainrule.export.columns import GraphInput
-from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
-from chainrule.export.numbers import (
-    NUMBERS,
-    Affine,
-    Columnwise,
-    GraphOperation,
-    GroupedAffine,
-    SelectedColumns,
-    constant,
-)
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
+from chainrule.graph.numbers import Affine, Columnwise, GroupedAffine, SelectedColumns
+from chainrule.graph.operation import NUMBERS, GraphOperation, constant
 
 FARTHEST = 1024.0
 """Centers of so many spreads are folded into the dense layer behind; in float32 further ones would lose digits."""

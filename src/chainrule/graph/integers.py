@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.answers import LargestColumn
-from chainrule.export.numbers import INT8, NUMBERS, Array, GraphOperation
+from chainrule.graph.answers import LargestColumn
+from chainrule.graph.operation import INT8, NUMBERS, Array, GraphOperation
 
 LOWEST, HIGHEST = -128, 127
 """Of an activation; weights are -127 to 127, with 0 for 0."""

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.export.columns import GraphInput, ToPrecision
-from chainrule.export.numbers import NUMBERS, TEXT, Array, GraphOperation, short
+from chainrule.graph.columns import GraphInput, ToPrecision
+from chainrule.graph.operation import NUMBERS, TEXT, Array, GraphOperation, short
 
 VERSION = 1
 """Of `to_data`: it changes when an operation changes its meaning."""

@@ -21,10 +21,10 @@ from chainrule import (
     SigmoidCrossEntropy,
     Standardize,
 )
-from chainrule.export.columns import GraphInput
-from chainrule.export.graph import GraphBuilder
-from chainrule.export.numbers import Affine, Columnwise
-from chainrule.export.passes import narrowed, only, simplified
+from chainrule.graph.columns import GraphInput
+from chainrule.graph.graph import GraphBuilder
+from chainrule.graph.numbers import Affine, Columnwise
+from chainrule.graph.passes import narrowed, only, simplified
 from exported import difference, moved
 
 

@@ -15,27 +15,25 @@ from chainrule.core.arrays import State, states_in
 from chainrule.core.version import __version__
 from chainrule.engines.ops import Op, operations, unnamed
 from chainrule.errors import ConfigError
-from chainrule.export.answers import AboveThreshold, GroupMean, GroupSoftmax, LargestColumn, WeightedSum
-from chainrule.export.columns import Bounded, GraphInput, TableRows, ToPrecision, WholeCodes
-from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
-from chainrule.export.numbers import (
+from chainrule.formulas.layers import Operation
+from chainrule.formulas.losses import Loss
+from chainrule.graph.answers import AboveThreshold, GroupMean, GroupSoftmax, LargestColumn, WeightedSum
+from chainrule.graph.columns import Bounded, GraphInput, TableRows, ToPrecision, WholeCodes
+from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphValue
+from chainrule.graph.numbers import (
     FUNCTIONS,
     Affine,
-    Array,
     Between,
     Columnwise,
     CosineVectors,
     Elementwise,
-    GraphOperation,
     GroupedAffine,
     JoinedColumns,
     LinearPieces,
     NegativeSlopes,
     SelectedColumns,
-    constant,
 )
-from chainrule.formulas.layers import Operation
-from chainrule.formulas.losses import Loss
+from chainrule.graph.operation import Array, GraphOperation, constant
 from chainrule.network.answers import task_of
 from chainrule.network.network import Network
 from chainrule.trained.trained import Trained

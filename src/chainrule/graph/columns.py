@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.numbers import CODES, TEXT, Array, GraphOperation, like
+from chainrule.graph.operation import CODES, TEXT, Array, GraphOperation, like
 
 DAY = 86400.0
 
