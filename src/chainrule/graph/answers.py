@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import activations
-from chainrule.graph.operation import CODES, Array, GraphOperation
+from chainrule.graph.operation import CODES, UNITS, Array, Box, GraphOperation, box_of, widened
 
 SAME = 2e-6
 """Numbers x and t are equal where |x - t| is at most SAME (1 + |t|): those of 32 bits are those of 64."""
+ROUNDING = float(np.finfo(np.float32).eps)
+"""The relative change of a number that becomes one of 32 bits, at most."""
 SIMILARITIES_AT_ONCE = 1 << 22
 """The similarities that are in memory at once."""
 
@@ -28,6 +30,25 @@ class GroupSoftmax(GraphOperation):
         x = values[0]
         made: Array = activations.softmax(x.reshape(len(x), self.groups, -1)).reshape(x.shape)
         return made
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """p_j (delta_j - sum_k delta_k p_k)"""
+        p, of_p = (each.reshape(len(out), self.groups, -1) for each in (out, delta))
+        made: Array = activations.softmax_pullback(p, of_p)
+        return (made.reshape(out.shape),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """1 / (1 + sum_j exp(x_j - x_k)) over j other than k, least where x_k is least and the others are largest."""
+        low, high = (end.reshape(len(end), self.groups, -1) for end in boxes[0])
+        others = ~np.eye(low.shape[2], dtype=np.bool_)
+
+        def share(own: Array, against: Array) -> Array:
+            with np.errstate(over="ignore", invalid="ignore"):
+                odds = np.exp(against[..., None, :] - own[..., None])
+            return np.asarray(1 / (1 + np.sum(odds, axis=3, where=others)))
+
+        made = widened(share(low, high), share(high, low))
+        return Box(*(np.clip(end, 0.0, 1.0).reshape(boxes[0].low.shape) for end in made))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +70,16 @@ class GroupMean(GraphOperation):
             total += parts[:, g]
         return total / self.groups
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta / groups, for each group"""
+        return (np.tile(delta / self.groups, self.groups),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The means of both ends."""
+        size = self.compute(np.maximum(*map(np.abs, boxes[0])))
+        low, high = (self.compute(end) for end in boxes[0])
+        return widened(low, high, self.groups * UNITS * size)
+
 
 @dataclass(frozen=True, eq=False)
 class WeightedSum(GraphOperation):
@@ -66,6 +97,20 @@ class WeightedSum(GraphOperation):
         made: Array = total
         return made
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """weight_i delta"""
+        return tuple(delta * delta.dtype.type(weight) for weight in self.weights)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The sums of the least and of the largest terms."""
+        terms = [
+            box_of([end * weight for end in box]) for weight, box in zip(self.weights, boxes, strict=True)
+        ]
+        size = np.sum([np.maximum(*map(np.abs, term)) for term in terms], axis=0)
+        rounding = len(terms) * UNITS * np.where(np.isfinite(size), size, 0.0)
+        low, high = (np.sum(ends, axis=0) for ends in zip(*terms, strict=True))
+        return widened(low, high, rounding)
+
 
 @dataclass(frozen=True, eq=False)
 class Ratio(GraphOperation):
@@ -78,6 +123,19 @@ class Ratio(GraphOperation):
         x, y = values
         made: Array = x / y
         return made
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta / y, -sum_k delta_k x_k / y^2"""
+        y = values[1]
+        return delta / y, -(delta * out).sum(1, keepdims=True) / y
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The least and the largest ratio of ends; without bounds where y may be 0."""
+        x, y = boxes
+        with np.errstate(divide="ignore", invalid="ignore"):
+            made = widened(*box_of([a / b for a in x for b in y]))
+        crosses = (y.low <= 0) & (y.high >= 0)
+        return Box(np.where(crosses, -np.inf, made.low), np.where(crosses, np.inf, made.high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +191,54 @@ class SimilarRows(GraphOperation):
             found += b_c * (x[:, columns + c, None] != self.codes[:, c])
         return found
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """-2 a_j sum_i k_i (x_j - rows_ij) sum_o delta_o known_io of numbers; 0 of codes"""
+        x, columns = values[0].astype(np.float64), self.rows.shape[1]
+        made = np.zeros_like(x)
+        at_once = max(1, SIMILARITIES_AT_ONCE // len(self.known))
+        for k in range(0, len(x), at_once):
+            own = x[k : k + at_once]
+            weights = np.exp(-self.distances(own)) * (delta[k : k + at_once] @ self.known.T)
+            difference = own[:, :columns] * weights.sum(1, keepdims=True) - weights @ self.rows
+            made[k : k + at_once, :columns] = -2 * self.by_number * difference
+        return (made,)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """Those of each distance, a sum of the least and of the largest terms, and of the terms k_i known_i."""
+        ends = []
+        for low, high in zip(*boxes[0], strict=True):
+            near, far = self._distances_within(low, high)
+            rounding = UNITS * (self.rows.shape[1] + self.codes.shape[1] + 4) * (1 + far)
+            least, most = np.exp(-far - rounding), np.minimum(np.exp(rounding - near), 1 + UNITS)
+            terms = box_of([k[:, None] * self.known for k in (least, most)])
+            size = np.abs(self.known * most[:, None]).sum(0)
+            ends.append(widened(terms.low.sum(0), terms.high.sum(0), len(self.known) * UNITS * size))
+        shape = (len(boxes[0].low), self.known.shape[1])
+        return Box(*(np.reshape([end[side] for end in ends], shape) for side in (0, 1)))
+
+    def _distances_within(
+        self, low: NDArray[np.float64], high: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the least and the largest d (m,) of a row between two, each (columns + categories,)."""
+        columns = self.rows.shape[1]
+        low, high = (
+            low - ROUNDING * np.abs(low),
+            high + ROUNDING * np.abs(high),
+        )  # numbers are rounded to float32
+        below, above = self.rows - low[:columns], self.rows - high[:columns]
+        apart = np.minimum(np.abs(below), np.abs(above))
+        is_inside = (below >= 0) & (above <= 0)
+        near = np.square(np.where(is_inside, 0.0, apart)) @ self.by_number
+        far = np.square(np.maximum(np.abs(below), np.abs(above))) @ self.by_number
+        if len(self.by_same):
+            same = 2 * SAME * (1 + np.abs(self.rows))
+            may_equal = is_inside | (apart <= same)
+            must_equal = np.maximum(np.abs(below), np.abs(above)) <= same / 4
+            near, far = near + ~may_equal @ self.by_same, far + ~must_equal @ self.by_same
+        first, last = np.round(low[columns:]), np.round(high[columns:])
+        may_equal = (self.codes >= first) & (self.codes <= last)
+        return near + ~may_equal @ self.by_code, far + ~(may_equal & (first == last)) @ self.by_code
+
 
 @dataclass(frozen=True, eq=False)
 class LargestColumn(GraphOperation):
@@ -148,6 +254,12 @@ class LargestColumn(GraphOperation):
         """argmax_k x_k"""
         made: Array = values[0].argmax(1)[:, None]
         return made
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The first and the last column that may be the largest."""
+        may = boxes[0].high >= boxes[0].low.max(1, keepdims=True)
+        last = may.shape[1] - 1 - may[:, ::-1].argmax(1)
+        return Box(may.argmax(1)[:, None], last[:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,3 +287,9 @@ class SortedColumns(GraphOperation):
         made = np.empty_like(values[0])
         made[:, list(self.order)] = np.sort(values[0], 1)
         return made
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """The delta of the place that each number has in order."""
+        made = np.empty_like(delta)
+        np.put_along_axis(made, np.argsort(values[0], 1, kind="stable"), delta[:, list(self.order)], 1)
+        return (made,)

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.graph.operation import CODES, TEXT, Array, GraphOperation, like
+from chainrule.errors import ConfigError
+from chainrule.graph.operation import CODES, TEXT, UNITS, Array, Box, GraphOperation, box_of, like, widened
 
 DAY = 86400.0
 
@@ -52,6 +53,10 @@ class GraphInput(GraphOperation):
         """Return what was given."""
         return values[0]
 
+    def bounds(self, *boxes: Box) -> Box:
+        """Return what was given."""
+        return boxes[0]
+
 
 @dataclass(frozen=True, eq=False)
 class LevelCodes(GraphOperation):
@@ -89,6 +94,12 @@ class WholeCodes(GraphOperation):
         known = (x >= 0) & (x < self.count) & (x == np.floor(x))
         return np.where(known, x, 0).astype(np.int64)
 
+    def bounds(self, *boxes: Box) -> Box:
+        """The code of one number; of several any between the first and the last, and 0."""
+        low, high = (np.clip(end, 0, self.count - 1).astype(np.int64) for end in boxes[0])
+        made = self.compute(boxes[0].low)
+        return Box(np.where(boxes[0].is_point, made, 0 * low), np.where(boxes[0].is_point, made, high))
+
 
 @dataclass(frozen=True, eq=False)
 class TableRows(GraphOperation):
@@ -106,6 +117,13 @@ class TableRows(GraphOperation):
         """out = table[code]"""
         return self.table[values[0][:, 0]]
 
+    def bounds(self, *boxes: Box) -> Box:
+        """The least and the largest numbers of the rows from the first to the last code."""
+        spans = [slice(a, b + 1) for a, b in zip(*(end[:, 0].tolist() for end in boxes[0]), strict=True)]
+        shape = (len(spans), self.table.shape[1])
+        least, most = ([pick(self.table[span], axis=0) for span in spans] for pick in (np.min, np.max))
+        return Box(np.reshape(least, shape), np.reshape(most, shape))
+
 
 @dataclass(frozen=True, eq=False)
 class OneHot(GraphOperation):
@@ -122,6 +140,13 @@ class OneHot(GraphOperation):
     def compute(self, *values: Array) -> Array:
         """out_k = on if k = code, else 0"""
         return np.where(values[0] == np.arange(self.count), self.on, 0.0)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """0 and `on` for each of several codes, one of both for all others."""
+        codes = np.arange(self.count)
+        may = (boxes[0].low <= codes) & (codes <= boxes[0].high)
+        one = np.where(may & boxes[0].is_point, self.on, 0.0)
+        return box_of([one, np.where(may, self.on, 0.0)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +167,22 @@ class KeptRange(GraphOperation):
         is_kept = (x >= like(self.low, x)) & (x <= like(self.high, x)) & ~np.isin(x, self.marks)
         return np.where(is_kept, x, x.dtype.type(np.nan))
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta where x is kept, else 0"""
+        return (np.where(np.isnan(out), 0.0, delta),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The box itself. Raises ConfigError for one with numbers that count as missing and others that do not."""
+        low, high = (self.compute(end) for end in boxes[0])
+        has_mark = np.any([(boxes[0].low <= m) & (m <= boxes[0].high) for m in self.marks], axis=0)
+        if ((np.isnan(low) != np.isnan(high)) | (has_mark & ~boxes[0].is_point)).any():
+            marks = f", or {', '.join(map(str, self.marks))}," if self.marks else ""
+            raise ConfigError(
+                f"a box holds numbers beyond {self.low[0]:g} and {self.high[0]:g}{marks} which count as missing, "
+                "and others; make two of it."
+            )
+        return Box(low, high)
+
 
 @dataclass(frozen=True, eq=False)
 class Bounded(GraphOperation):
@@ -155,6 +196,10 @@ class Bounded(GraphOperation):
         """min(max(x, low), high)"""
         x = values[0]
         return np.clip(x, like(self.low, x), like(self.high, x))
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta where low <= x <= high, else 0"""
+        return (np.where(out == values[0], delta, 0.0),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +222,10 @@ class FilledMissing(GraphOperation):
         """fill if x is NaN, else x"""
         x = values[0]
         return np.where(np.isnan(x), like(self.fill, x), x)
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta where x is there, else 0"""
+        return (np.where(np.isnan(values[0]), 0.0, delta),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +251,23 @@ class RankShares(GraphOperation):
                 up, down = np.interp(own, grid, steps), np.interp(-own, -grid[::-1], -steps[::-1])
                 made[:, k] = (up - down) / 2
         return made.astype(x.dtype, copy=False)
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta (s_j - s_i) / (g_j - g_i) between two quantiles, of the upper two at a quantile, else 0"""
+        x = values[0]
+        made = np.zeros_like(delta)
+        for k in range(x.shape[1]):
+            places, first, last = self.knots(k)
+            with np.errstate(over="ignore"):
+                slopes = np.concatenate([[0.0], (first[1:] - last[:-1]) / np.diff(places), [0.0]])
+            piece = np.searchsorted(places, x[:, k].astype(np.float64), side="right")
+            made[:, k] = delta[:, k] * np.where(np.isnan(x[:, k]), 0.0, slopes[piece])
+        return (made,)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The shares of both ends."""
+        low, high = (self.compute(end) for end in boxes[0])
+        return widened(low, high, UNITS)
 
     def knots(self, column: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return the different quantiles of a column (m,), and the shares of the first and last place of each."""
@@ -246,6 +312,21 @@ class CalendarPart(GraphOperation):
             made = years.astype(np.float64) + 1970.0 if self.part == "year" else since / 365.25
         return np.where(missing, np.nan, made).astype(x.dtype, copy=False)
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta / 86400 of days and of the turn of a day; 0 of the others, which change from day to day in steps"""
+        return (delta / DAY if self.part in ("days", "day_turn") else np.zeros_like(delta),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The parts of both ends, of turns within one; else a whole turn."""
+        made = widened(*(self.compute(end) for end in boxes[0]))
+        if self.part in ("days", "year"):
+            return made
+        days = {"day_turn": 1, "weekday_turn": 7, "year_turn": 365}[self.part]
+        first, last = (np.floor(end / DAY) for end in boxes[0])
+        is_one = ((last - first < days) & (made.low <= made.high)) | np.isnan(first)
+        end = 366 / 365.25 if self.part == "year_turn" else 1.0
+        return Box(np.where(is_one, made.low, 0.0), np.where(is_one, made.high, end))
+
 
 @dataclass(frozen=True, eq=False)
 class CellNumbers(GraphOperation):
@@ -273,3 +354,7 @@ class ToPrecision(GraphOperation):
     def compute(self, *values: Array) -> Array:
         """x itself; `ComputationGraph.run` converts."""
         return values[0]
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta"""
+        return (delta.astype(values[0].dtype, copy=False),)

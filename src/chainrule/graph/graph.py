@@ -1,8 +1,10 @@
 """A graph: everything that a fitted thing computes from its raw inputs to its answer, as steps of named operations.
 
 graph = model.graph()                           of a model, an ensemble or a fitted estimator
-graph.run({"age": [41.0], "city": ["Graz"]})    {"probabilities": ..., "label": ...}
-print(graph.describe())                         a line for each step
+graph.run({"age": [41.0], "city": ["Graz"]})        {"probabilities": ..., "label": ...}
+graph.jacobian({"age": [41.0], "city": ["Graz"]})   {"age": ...}, the derivatives of the probabilities
+graph.bounds(low, high)                             what each output can be between two rows
+print(graph.describe())                             a line for each step
 
 Every format of export is written from it, and `run` is their specification.
 """
@@ -19,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.graph.columns import GraphInput, ToPrecision
-from chainrule.graph.operation import NUMBERS, TEXT, Array, GraphOperation, short
+from chainrule.graph.operation import INT8, NUMBERS, TEXT, Array, Box, GraphOperation, short
 
 VERSION = 1
 """Of `to_data`: it changes when an operation changes its meaning."""
@@ -90,6 +92,73 @@ class ComputationGraph:
                 made = step_value(operation, [values[k] for k in step.reads], precision)
             values.append(made)
         return values
+
+    def jacobian(self, inputs: Mapping[str, Any] | ArrayLike, output: str | None = None) -> dict[str, Array]:
+        """Return d output_k / d x_j of each input with numbers, by name: (n, outputs, columns), in float64.
+
+        inputs: as `run` takes them.  output: the name of one with numbers; None for "predictions" or "probabilities".
+        A date's or a duration's is per second. At a step, and of a missing value, it is 0; texts and what depends on
+        their codes have no derivative. Raises ConfigError for another output, and for operations on 8-bit integers.
+        """
+        values = self.values(inputs)
+        place = self.outputs[self._named(output)]
+        n, width = values[place].shape
+        made = {each.label: np.zeros((n, width, each.columns)) for each in self.inputs if not each.is_text}
+        for k in range(width):
+            delta = np.zeros((n, width))
+            delta[:, k] = 1.0
+            for label, own in self._pulled_back(values, place, delta).items():
+                made[label][:, k] = own
+        return made
+
+    def _named(self, output: str | None) -> str:
+        """Return the name of an output with numbers."""
+        known = [name for name, k in self.outputs.items() if self.steps[k].makes == NUMBERS]
+        if output is None and known:
+            return known[0]
+        if output not in known:
+            raise ConfigError(f"output must be one with numbers, {' or '.join(known)}, not {output!r}.")
+        return output
+
+    def _pulled_back(self, values: Sequence[Array], place: int, delta: Array) -> dict[str, Array]:
+        """Return delta times the Jacobian of a step by the inputs, by name: the chain rule, from step to step."""
+        found: dict[int, Array] = {place: delta}
+        made: dict[str, Array] = {}
+        for k in range(place, -1, -1):
+            if k not in found:
+                continue
+            step, own = self.steps[k], found.pop(k)
+            if isinstance(step.operation, GraphInput):
+                if not step.operation.is_text:
+                    made[step.operation.label] = own
+            elif step.operation.takes == step.makes == NUMBERS:
+                back = step.operation.pullback(own, values[k], *(values[read] for read in step.reads))
+                for read, part in zip(step.reads, back, strict=True):
+                    found[read] = found[read] + part if read in found else part
+            elif INT8 in (step.operation.takes, step.makes):
+                raise ConfigError("8-bit integers have no derivative; ask the graph that they were made of.")
+        return made
+
+    def bounds(
+        self, low: Mapping[str, Any] | ArrayLike, high: Mapping[str, Any] | ArrayLike
+    ) -> dict[str, Box]:
+        """Return what each output can be for all inputs between two rows: a box `low`, `high` of its shape.
+
+        low, high: the least and the largest inputs, as `run` takes them; texts, and missing numbers (NaN), are the same
+        in both. No input between them has an output outside of its box, in float64 as in exact arithmetic; the box may
+        be wider than need be, and is the more so the deeper a network is (interval bound propagation).
+        Raises DataError for an input whose low is larger than its high, or of which only one is missing.
+        Source: Gowal et al., "On the effectiveness of interval bound propagation", 2018.
+        """
+        ends = self._checked(low), self._checked(high)
+        boxes: list[Box] = []
+        for step in self.steps:
+            operation = step.operation
+            if isinstance(operation, GraphInput):
+                boxes.append(_box(operation, *(end[operation.label] for end in ends)))
+            else:
+                boxes.append(operation.bounds(*(boxes[read] for read in step.reads)))
+        return {name: boxes[k] for name, k in self.outputs.items()}
 
     def _checked(self, inputs: Mapping[str, Any] | ArrayLike) -> dict[str, Array]:
         own = self.inputs
@@ -211,6 +280,20 @@ def _value(own: GraphInput, values: Sequence[object] | Array) -> Array:
     if made.ndim != 2 or made.shape[1] != own.columns:
         raise ShapeError(f"input {own.label!r} must have {own.columns} columns, not the shape {made.shape}.")
     return made
+
+
+def _box(own: GraphInput, low: Array, high: Array) -> Box:
+    """Return the box of an input."""
+    if low.shape != high.shape:
+        raise ShapeError(
+            f"input {own.label!r} has {len(low)} rows in low and {len(high)} in high; make them equal."
+        )
+    is_fine = low == high if own.is_text else (low <= high) | (np.isnan(low) & np.isnan(high))
+    if not is_fine.all():
+        row = int(np.argmin(is_fine.reshape(len(low), -1).all(1)))
+        must = "have the same text" if own.is_text else "be no larger in low than in high, or NaN"
+        raise DataError(f"input {own.label!r} must {must} in both; row {row} is {low[row]} and {high[row]}.")
+    return Box(low, high)
 
 
 class GraphValue(NamedTuple):

@@ -14,8 +14,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.errors import ConfigError
 from chainrule.graph.answers import LargestColumn
-from chainrule.graph.operation import INT8, NUMBERS, Array, GraphOperation
+from chainrule.graph.operation import INT8, NUMBERS, Array, Box, GraphOperation
 
 LOWEST, HIGHEST = -128, 127
 """Of an activation; weights are -127 to 127, with 0 for 0."""
@@ -27,6 +28,10 @@ class IntegerOperation(GraphOperation, ABC):
 
     takes: ClassVar[str] = INT8
     makes: ClassVar[str] = INT8
+
+    def bounds(self, *boxes: Box) -> Box:
+        """Raise ConfigError: bounds are of a graph in floating point."""
+        raise ConfigError("8-bit integers have no bounds; ask the graph that they were made of.")
 
 
 def rounded(x: NDArray[np.floating]) -> NDArray[np.floating]:

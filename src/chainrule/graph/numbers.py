@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import activations
-from chainrule.graph.operation import Array, GraphOperation, like
+from chainrule.graph.operation import UNITS, Array, Box, GraphOperation, affine_bounds, box_of, like, widened
 
 
 def normal_quantile(share: Array) -> Array:
@@ -21,16 +21,91 @@ def normal_quantile(share: Array) -> Array:
     return made
 
 
-FUNCTIONS: dict[str, Callable[..., Array]] = {
-    **{name: function for name, (function, _) in activations.FUNCTIONS.items()},
-    "leaky_relu": activations.leaky_relu,
-    "elu": activations.elu,
-    "exp": np.exp,
-    "log": np.log,
-    "soft_clip": lambda z: z / np.sqrt(1 + (z / 3) ** 2),
-    "sin_turns": lambda turns: np.sin(2 * np.pi * turns),
-    "cos_turns": lambda turns: np.cos(2 * np.pi * turns),
-    "normal_quantile": normal_quantile,
+class ElementFunction(NamedTuple):
+    """A function of each number, and its derivative beneath it."""
+
+    value: Callable[..., Array]
+    prime: Callable[..., Array]
+    """f'(z) of z and f(z)"""
+    bottom: float | None = None
+    """the place of the only minimum, before which it falls and behind which it rises; None of one that never falls"""
+    turns: float | None = None
+    """the place of a maximum of a function with period 1, whose minimum is half a period later"""
+    least: float = -np.inf
+    """what no value is below"""
+    most: float = np.inf
+    cancels: float = 0.0
+    """where 1 and a number near -1 are added, the largest |z| that multiplies what is lost"""
+
+    def bounds(self, box: Box, constants: Mapping[str, float]) -> Box:
+        """Return a box of the values of z in a box."""
+        with np.errstate(over="ignore", divide="ignore"):
+            ends = [self.value(end, **constants) for end in box]
+        low, high = box_of(ends)
+        if self.turns is not None:
+            low = np.where(_has_whole(box, self.turns + 0.5), self.least, low)
+            high = np.where(_has_whole(box, self.turns), self.most, high)
+        bottom = (
+            0.0 if min(constants.values(), default=0.0) < 0 else self.bottom
+        )  # a kink with a falling left side
+        if bottom is not None:
+            low = np.minimum(low, self.value(np.clip(bottom, *box), **constants))
+        lost = UNITS * np.minimum(np.maximum(*map(np.abs, box)), self.cancels)
+        wide = widened(low, high, lost)
+        return Box(np.maximum(wide.low, self.least), np.minimum(wide.high, self.most))
+
+
+def _has_whole(box: Box, start: float) -> NDArray[np.bool_]:
+    """Return where a box has start plus a whole number, or nearly."""
+    near = UNITS * np.maximum(*map(np.abs, box))
+    return np.asarray(np.floor(box.high - start + near) >= np.ceil(box.low - start - near))
+
+
+def _soft_clip_prime(z: Array, a: Array) -> Array:
+    """(1 + (z / 3)^2)^(-3/2)"""
+    made: Array = (1 + (z / 3) ** 2) ** -1.5
+    return made
+
+
+_SHAPES: dict[str, dict[str, float]] = {
+    "gelu": {"bottom": -0.7517915246935644, "cancels": 8.5},
+    "gelu_tanh": {"bottom": -0.7524614220710163, "cancels": 8.5},
+    "log_sigmoid": {"most": 0.0},
+    "mish": {"bottom": -1.192431214515495},
+    "sigmoid": {"least": 0.0, "most": 1.0},
+    "silu": {"bottom": -1.2784645427610737},
+    "softplus": {"least": 0.0},
+    "tanh": {"least": -1.0, "most": 1.0},
+}
+"""What bounds need to know of an activation beyond that it never falls; the place of a minimum is where f' = 0."""
+
+FUNCTIONS: dict[str, ElementFunction] = {
+    **{
+        name: ElementFunction(value, prime, **_SHAPES.get(name, {}))
+        for name, (value, prime) in activations.FUNCTIONS.items()
+    },
+    "leaky_relu": ElementFunction(activations.leaky_relu, activations.leaky_relu_prime),
+    "elu": ElementFunction(activations.elu, activations.elu_prime),
+    "exp": ElementFunction(np.exp, lambda z, a: a, least=0.0),
+    "log": ElementFunction(np.log, lambda z, a: 1 / z),
+    "soft_clip": ElementFunction(lambda z: z / np.sqrt(1 + (z / 3) ** 2), _soft_clip_prime),
+    "sin_turns": ElementFunction(
+        lambda turns: np.sin(2 * np.pi * turns),
+        lambda turns, a: 2 * np.pi * np.cos(2 * np.pi * turns),
+        turns=0.25,
+        least=-1.0,
+        most=1.0,
+    ),
+    "cos_turns": ElementFunction(
+        lambda turns: np.cos(2 * np.pi * turns),
+        lambda turns, a: -2 * np.pi * np.sin(2 * np.pi * turns),
+        turns=0.0,
+        least=-1.0,
+        most=1.0,
+    ),
+    "normal_quantile": ElementFunction(
+        normal_quantile, lambda share, a: np.sqrt(2 * np.pi) * np.exp(a * a / 2)
+    ),
 }
 """The functions of `Elementwise` by name; leaky_relu takes `slope`, elu `alpha`."""
 
@@ -45,7 +120,15 @@ class Elementwise(GraphOperation):
 
     def compute(self, *values: Array) -> Array:
         """f(x)"""
-        return FUNCTIONS[self.function](values[0], **dict(self.constants))
+        return FUNCTIONS[self.function].value(values[0], **dict(self.constants))
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta f'(x)"""
+        return (delta * FUNCTIONS[self.function].prime(values[0], out, **dict(self.constants)),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """Of a rising function its values at the ends; else also at its minimum, or -1 and 1 of waves."""
+        return FUNCTIONS[self.function].bounds(boxes[0], dict(self.constants))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +145,19 @@ class Columnwise(GraphOperation):
         x = values[0]
         with np.errstate(over="ignore"):
             return (x - like(self.center, x)) * like(self.factor, x) + like(self.offset, x)
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta factor"""
+        return (delta * like(self.factor, delta),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The results of both ends."""
+        with np.errstate(invalid="ignore"):  # an infinite end of a column without weight
+            parts = [np.where(self.factor == 0, 0.0, (end - self.center) * self.factor) for end in boxes[0]]
+        rounding = UNITS * (np.maximum(*map(np.abs, boxes[0])) + np.abs(self.center)) * np.abs(self.factor)
+        rounding = np.where(np.isfinite(rounding), rounding, 0.0) + UNITS * np.abs(self.offset)
+        low, high = box_of(parts)
+        return widened(low + self.offset, high + self.offset, rounding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +177,14 @@ class Affine(GraphOperation):
         """x W + b"""
         return values[0] @ like(self.W, values[0]) + like(self.b, values[0])
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta W^T"""
+        return (delta @ like(self.W, delta).T,)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """See `affine_bounds`."""
+        return affine_bounds(boxes[0], self.W, self.b)
+
 
 @dataclass(frozen=True, eq=False)
 class GroupedAffine(GraphOperation):
@@ -99,9 +203,24 @@ class GroupedAffine(GraphOperation):
     def compute(self, *values: Array) -> Array:
         """x_g W_g + b_g"""
         x = values[0]
-        parts = x.reshape(len(x), self.groups, -1).swapaxes(0, 1)  # (groups, n, inputs)
-        z = parts @ like(self.W, x) + like(self.b, x)[:, None]
+        z = _by_group(x, self.groups) @ like(self.W, x) + like(self.b, x)[:, None]
         return z.swapaxes(0, 1).reshape(len(x), -1)
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta_g W_g^T"""
+        made = _by_group(delta, self.groups) @ like(self.W, delta).swapaxes(1, 2)
+        return (made.swapaxes(0, 1).reshape(values[0].shape),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """See `affine_bounds`."""
+        groups = Box(*(_by_group(end, self.groups) for end in boxes[0]))
+        ends = affine_bounds(groups, self.W, self.b[:, None])
+        return Box(*(end.swapaxes(0, 1).reshape(len(boxes[0].low), -1) for end in ends))
+
+
+def _by_group(x: Array, groups: int) -> Array:
+    """Return (groups, n, columns) of groups side by side."""
+    return x.reshape(len(x), groups, -1).swapaxes(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +235,16 @@ class NegativeSlopes(GraphOperation):
         x = values[0]
         made: Array = np.maximum(x, 0) + like(self.slope, x) * np.minimum(x, 0)
         return made
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta where x > 0, else delta slope"""
+        return (np.where(values[0] > 0, delta, delta * like(self.slope, delta)),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The results of both ends and of the kink between them."""
+        (low, high) = boxes[0]
+        made = box_of([self.compute(end) for end in (low, high, np.clip(0.0, low, high))])
+        return widened(*made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +261,21 @@ class Between(GraphOperation):
         made: Array = x + like(self.alpha, x) * (y - x)
         return made
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """delta (1 - alpha), delta alpha"""
+        alpha = like(self.alpha, delta)
+        return delta * (1 - alpha), delta * alpha
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The sum of the boxes of x (1 - alpha) and of y alpha."""
+        parts = [
+            box_of([end * factor for end in box])
+            for box, factor in zip(boxes, (1 - self.alpha, self.alpha), strict=True)
+        ]
+        low, high = (sum(ends) for ends in zip(*parts, strict=True))
+        size = sum(np.maximum(*map(np.abs, part)) for part in parts)
+        return widened(np.asarray(low), np.asarray(high), UNITS * np.asarray(size))
+
 
 @dataclass(frozen=True, eq=False)
 class JoinedColumns(GraphOperation):
@@ -147,6 +291,10 @@ class JoinedColumns(GraphOperation):
         """[x_1, ..., x_k]"""
         return np.concatenate(values, axis=1)
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """The columns of delta that each value became."""
+        return tuple(np.split(delta, np.cumsum([value.shape[1] for value in values])[:-1], axis=1))
+
 
 @dataclass(frozen=True, eq=False)
 class SelectedColumns(GraphOperation):
@@ -161,6 +309,12 @@ class SelectedColumns(GraphOperation):
     def compute(self, *values: Array) -> Array:
         """x[:, columns]"""
         return values[0][:, list(self.columns)]
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """The sum of delta over the places that a column became."""
+        made = np.zeros_like(values[0], delta.dtype)
+        np.add.at(made.T, np.array(self.columns, np.int64), delta.T)
+        return (made,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,12 +337,31 @@ class LinearPieces(GraphOperation):
 
     def compute(self, *values: Array) -> Array:
         """start_j + (x - knot_j) rise_j"""
-        x = values[0]
-        knots = like(self.knots, x)
-        piece = (x[:, :, None] >= knots[:, 1:]).sum(2)  # (n, width)
-        at = np.arange(len(knots)), piece
-        made: Array = like(self.starts, x)[at] + (x - knots[at])[:, :, None] * like(self.rises, x)[at]
+        x, at = values[0], self._piece(values[0])
+        knots = like(self.knots, x)[at]
+        made: Array = like(self.starts, x)[at] + (x - knots)[:, :, None] * like(self.rises, x)[at]
         return made.reshape(len(x), -1)
+
+    def _piece(self, x: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the column and the place of the last knot that is no larger than each x, (n, width) both."""
+        piece = (x[:, :, None] >= like(self.knots, x)[:, 1:]).sum(2)
+        return np.broadcast_to(np.arange(len(self.knots)), piece.shape), piece
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """sum_s delta_ks rise_js"""
+        rises = like(self.rises, delta)[self._piece(values[0])]
+        return ((delta.reshape(rises.shape) * rises).sum(2),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """The results of both ends, and of the knots between them."""
+        low, high = (end[:, :, None] for end in boxes[0])
+        inside = ((low < self.knots) & (self.knots < high))[..., None]  # (n, width, pieces, 1)
+        ends = box_of([self.compute(end) for end in boxes[0]])
+        least = np.where(inside, self.starts, np.inf).min(2, initial=np.inf).reshape(ends.low.shape)
+        most = np.where(inside, self.starts, -np.inf).max(2, initial=-np.inf).reshape(ends.low.shape)
+        size = np.abs(self.starts).max(1) + np.abs(self.knots[:, :1] * self.rises[:, 0])
+        rounding = UNITS * np.where(np.isfinite(size), size, 0.0).ravel()
+        return widened(np.minimum(ends.low, least), np.maximum(ends.high, most), rounding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,3 +387,27 @@ class CosineVectors(GraphOperation):
         t = x.dtype.type(2 * np.pi) * (x[:, :, None] * like(self.w, x)) + like(self.b, x)
         z = np.einsum("nkf,kfs->nks", np.cos(t), like(self.W, x)) + like(self.c, x)
         return np.concatenate([z, x[:, :, None]], 2).reshape(len(x), -1)
+
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """-sum_f 2 pi w_f sin(2 pi w_f x + b_f) sum_s W_fs delta_s, and delta of x itself"""
+        x, w = values[0], 2 * np.pi * like(self.w, delta)
+        each = delta.reshape(*x.shape, -1)
+        waves = np.sin(x[:, :, None] * w + like(self.b, delta)) * w
+        of_waves = np.einsum("nks,kfs->nkf", each[:, :, :-1], like(self.W, delta))
+        return (each[:, :, -1] - (waves * of_waves).sum(2),)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """Those of each cosine, as of `cos_turns`, and of their sum, as of a dense layer."""
+        n, width = boxes[0].low.shape
+        each = box_of([end[:, :, None] * self.w for end in boxes[0]])
+        low, high = (end + self.b / (2 * np.pi) for end in each)
+        turns = widened(low, high, UNITS * np.abs(self.b))
+        cosines = FUNCTIONS["cos_turns"].bounds(turns, {})
+        own = [
+            affine_bounds(Box(*(end[:, k] for end in cosines)), self.W[k], self.c[k]) for k in range(width)
+        ]
+        sides = zip(zip(*own, strict=True), boxes[0], strict=True)
+        low, high = (
+            np.concatenate([np.stack(sums, 1), x[:, :, None]], 2).reshape(n, -1) for sums, x in sides
+        )
+        return Box(low, high)

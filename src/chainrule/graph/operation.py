@@ -1,7 +1,8 @@
 """The operations of a graph: what every one says of itself.
 
 An operation is a frozen dataclass: its constants and settings, nothing else. It says what it takes and makes, how wide
-its result is, and by `compute` its formula in NumPy, which is the specification for every format of export.
+its result is, and its formula: `compute` in NumPy, the specification for every format of export; beneath it `pullback`,
+the derivative; and `bounds`, what the result can be for all values of a box.
 
 kind of a value   array
 numbers           (n, width) floating point, NaN for missing
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,18 @@ from chainrule.core.settings import is_own
 NUMBERS, CODES, TEXT, INT8 = "numbers", "codes", "text", "int8"
 """The kinds of values."""
 Array = NDArray[Any]
+
+
+class Box(NamedTuple):
+    """What a value can be: all numbers from `low` to `high`, (n, width) each; NaN in both for a missing one."""
+
+    low: Array
+    high: Array
+
+    @property
+    def is_point(self) -> NDArray[np.bool_]:
+        """Where there is but one value."""
+        return np.asarray((self.low == self.high) | (np.isnan(self.low) & np.isnan(self.high)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +68,20 @@ class GraphOperation(ABC):
     def compute(self, *values: Array) -> Array:
         """Compute the result in NumPy, in the precision of the values."""
 
+    def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """Return dL/dx of each value that it reads, delta times the Jacobian; by default 0, of a step function.
+
+        delta: dL/d out.  out: what `compute` makes of the values. All are numbers.
+        """
+        return tuple(np.zeros_like(value) for value in values)
+
+    def bounds(self, *boxes: Box) -> Box:
+        """Return a box with every result for values of these boxes; by default of a function that never falls.
+
+        It holds for exact arithmetic and for float64: where a result is rounded, the box is wider by more than that.
+        """
+        return Box(self.compute(*(box.low for box in boxes)), self.compute(*(box.high for box in boxes)))
+
     def settings(self) -> dict[str, Any]:
         """Return the fields by name: arrays, numbers, text, and tuples of these."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -62,6 +90,47 @@ class GraphOperation(ABC):
         """Show the settings, and of arrays their shapes."""
         shown = ", ".join(f"{name}={short(value)}" for name, value in self.settings().items())
         return f"{type(self).__name__}({shown})"
+
+
+EPSILON = float(np.finfo(np.float64).eps)
+UNITS = 16 * EPSILON
+"""The relative rounding that bounds allow for: no function here errs by more than a few units in the last place."""
+
+
+def widened(low: Array, high: Array, error: Array | float = 0.0) -> Box:
+    """Return a box that is wider at both ends, by `UNITS` of each number and by an error."""
+
+    def by(end: Array) -> Array:
+        return np.where(np.isfinite(end), UNITS * np.abs(end) + error, 0.0)
+
+    with np.errstate(invalid="ignore"):
+        return Box(np.asarray(low - by(low)), np.asarray(high + by(high)))
+
+
+def box_of(candidates: Sequence[Array]) -> Box:
+    """Return the box from the least to the largest of several results."""
+    return Box(np.minimum.reduce(candidates), np.maximum.reduce(candidates))
+
+
+def affine_bounds(box: Box, W: Array, b: Array) -> Box:
+    """Return a box of x W + b, by center and radius: |(x - c) W| <= r |W|, c = (low + high) / 2, r = high - c.
+
+    W: (..., inputs, outputs).  b: (..., 1, outputs) or (outputs,). An infinite end of a number makes those ends
+    infinite that it moves.
+    """
+    low, high = box
+    below, above = (np.isinf(end) for end in box)
+    finite = [np.where(below | above, 0.0, end) for end in box]
+    c = finite[0] / 2 + finite[1] / 2
+    r = np.maximum(finite[1] - c, c - finite[0]) * (1 + UNITS)
+    size = np.abs(W)
+    y, spread = c @ W + b, r @ size
+    rounding = (W.shape[-2] + 4) * EPSILON * (np.abs(c) @ size + spread + np.abs(b))
+    ends = widened(y - spread, y + spread, rounding)
+    rises, falls = (W > 0).astype(np.float64), (W < 0).astype(np.float64)
+    down = (below & (low < 0)) @ rises + (above & (high > 0)) @ falls
+    up = (above & (high > 0)) @ rises + (below & (low < 0)) @ falls
+    return Box(np.where(down > 0, -np.inf, ends.low), np.where(up > 0, np.inf, ends.high))
 
 
 def constant(values: object) -> NDArray[np.float64]:

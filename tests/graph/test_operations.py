@@ -1,0 +1,250 @@
+"""Every operation of a graph: its derivative is that of finite differences, its bounds hold all results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule.errors import ConfigError, DataError
+from chainrule.graph.answers import (
+    AboveThreshold,
+    GroupMean,
+    GroupSoftmax,
+    LargestColumn,
+    Ratio,
+    SimilarRows,
+    SortedColumns,
+    WeightedSum,
+)
+from chainrule.graph.columns import (
+    Bounded,
+    CalendarPart,
+    CellNumbers,
+    FilledMissing,
+    GraphInput,
+    KeptRange,
+    LevelCodes,
+    MissingMarks,
+    OneHot,
+    RankShares,
+    TableRows,
+    ToPrecision,
+    WholeCodes,
+)
+from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.integers import IntegerOperation
+from chainrule.graph.numbers import (
+    FUNCTIONS,
+    Affine,
+    Between,
+    Columnwise,
+    CosineVectors,
+    Elementwise,
+    GroupedAffine,
+    JoinedColumns,
+    LinearPieces,
+    NegativeSlopes,
+    SelectedColumns,
+)
+from chainrule.graph.operation import CODES, NUMBERS, Box, GraphOperation, constant
+
+RNG = np.random.default_rng(5)
+YEAR, NOON = 365.25 * 86400.0, 43200.0
+
+
+def normal(*shape: int) -> np.ndarray:
+    return constant(RNG.normal(size=shape))
+
+
+def pieces() -> LinearPieces:
+    """Three pieces of one column and one of another, each beginning where the one before it ends."""
+    knots, rises = np.array([[-1.0, 0.0, 1.0], [0.5, np.inf, np.inf]]), RNG.normal(size=(2, 3, 4))
+    starts = np.zeros((2, 3, 4))
+    starts[:, 0] = RNG.normal(size=(2, 4))
+    starts[0, 1:] = starts[0, 0] + np.cumsum(rises[0, :2], axis=0)  # the knots are 1 apart
+    rises[1, 1:] = 0.0
+    return LinearPieces(constant(knots), constant(starts), constant(rises))
+
+
+OWN_CONSTANTS = {"leaky_relu": (("slope", 0.02),), "elu": (("alpha", 1.5),)}
+CASES: dict[str, tuple[GraphOperation, tuple[int, ...], float, float]] = {
+    # the operation, the widths of what it reads, and the range of the numbers
+    **{
+        name: (Elementwise(name, OWN_CONSTANTS.get(name, ())), (3,), *ends)
+        for name in FUNCTIONS
+        for ends in [{"log": (0.01, 9.0), "normal_quantile": (0.001, 0.999)}.get(name, (-6.0, 6.0))]
+    },
+    "falling leaky_relu": (Elementwise("leaky_relu", (("slope", -0.5),)), (3,), -3.0, 3.0),
+    "columnwise": (Columnwise(normal(3), normal(3), normal(3)), (3,), -5.0, 5.0),
+    "affine": (Affine(normal(3, 4), normal(4)), (3,), -5.0, 5.0),
+    "grouped": (GroupedAffine(normal(2, 3, 4), normal(2, 4), 2), (6,), -5.0, 5.0),
+    "shared": (GroupedAffine(normal(1, 3, 2), normal(2, 2), 2), (6,), -5.0, 5.0),
+    "slopes": (NegativeSlopes(constant([0.2, -0.5, 1.0])), (3,), -2.0, 2.0),
+    "between": (Between(constant([0.2, -0.5, 1.5])), (3, 3), -2.0, 2.0),
+    "joined": (JoinedColumns(), (2, 1, 3), -2.0, 2.0),
+    "selected": (SelectedColumns((2, 0, 2)), (3,), -2.0, 2.0),
+    "pieces": (pieces(), (2,), -3.0, 3.0),
+    "cosines": (CosineVectors(normal(2, 5), normal(2, 5), normal(2, 5, 3), normal(2, 3)), (2,), -2.0, 2.0),
+    "softmax": (GroupSoftmax(2), (6,), -9.0, 9.0),
+    "mean": (GroupMean(3), (6,), -2.0, 2.0),
+    "sum": (WeightedSum((0.5, -2.0)), (3, 3), -2.0, 2.0),
+    "ratio": (Ratio(), (3, 1), 0.1, 2.0),
+    "similar": (
+        SimilarRows(
+            normal(7, 2),
+            constant(RNG.integers(0, 3, (7, 1))),
+            constant([0.5, 2.0]),
+            constant([0.3, 0.0]),
+            constant([0.7]),
+            normal(7, 2),
+        ),
+        (3,),
+        -2.0,
+        2.0,
+    ),
+    "sorted": (SortedColumns((1, 0, 2)), (3,), -2.0, 2.0),
+    "bounded": (Bounded(constant([-1.0, -np.inf]), constant([1.0, 0.5])), (2,), -2.0, 2.0),
+    "kept": (KeptRange(constant([-99.0]), constant([99.0]), (-50.0,)), (2,), -9.0, 9.0),
+    "filled": (FilledMissing(constant([1.0, 2.0])), (2,), -9.0, 9.0),
+    "marks": (MissingMarks(), (2,), -9.0, 9.0),
+    "ranks": (RankShares(constant([[-1.0, 0.0, 0.0, 0.0, 2.0], [0.0, 1.0, 2.0, 3.0, 4.0]])), (2,), -3.0, 5.0),
+    "cells": (CellNumbers(constant([-1.0, 0.5, 2.0])), (1,), -3.0, 3.0),
+    "double": (ToPrecision("double"), (2,), -9.0, 9.0),
+    "whole": (WholeCodes(4), (1,), -1.0, 5.0),
+    "largest": (LargestColumn(), (4,), -2.0, 2.0),
+    "above": (AboveThreshold(0.3), (2,), -2.0, 2.0),
+    **{
+        f"{part}": (CalendarPart(part, 1e6), (1,), 40 * YEAR, 40 * YEAR + 500 * 86400.0)
+        for part in ("days", "year", "year_turn", "weekday_turn", "day_turn")
+    },
+}
+
+
+def test_every_operation_has_a_case():
+    known = {*GraphOperation.__subclasses__()} - {IntegerOperation, GraphInput, LevelCodes, TableRows, OneHot}
+    assert known == {type(operation) for operation, *_ in CASES.values()}
+
+
+def drawn(name: str, rows: int) -> tuple[GraphOperation, list[np.ndarray]]:
+    operation, widths, low, high = CASES[name]
+    rng = np.random.default_rng(len(name))
+    return operation, [rng.uniform(low, high, (rows, width)) for width in widths]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[0].makes == NUMBERS])
+def test_the_derivative_is_that_of_finite_differences(name: str):
+    operation, values = drawn(name, 40)
+    if isinstance(operation, SimilarRows):
+        values[0][:, 2] = np.round(np.abs(values[0][:, 2]))  # codes
+        values[0] = values[0].astype(np.float32).astype(np.float64)
+    out = operation.compute(*values)
+    delta = np.random.default_rng(1).normal(size=out.shape)
+    found = operation.pullback(delta, out, *values)
+    h = 1e-5 * (CASES[name][3] - CASES[name][2])
+    h = float(np.float32(2.0**-14)) if isinstance(operation, SimilarRows) else h
+    for k, value in enumerate(values):
+        for j in range(value.shape[1]):
+            if isinstance(operation, SimilarRows) and j == 2:
+                assert (found[k][:, j] == 0).all()
+                continue
+            sides = []
+            for step in (h, -h):
+                moved = [own.copy() for own in values]
+                moved[k][:, j] += step
+                sides.append(operation.compute(*moved))
+            # at a step or a kink between both sides there is no difference to compare
+            slope = (delta * (sides[0] - sides[1])).sum(1) / (2 * h)
+            middle = (delta * (sides[0] + sides[1] - 2 * out)).sum(1) / h
+            smooth = np.abs(middle) < 1e-2 * (1 + np.abs(slope))
+            assert smooth.mean() > 0.8
+            np.testing.assert_allclose(
+                found[k][smooth, j], slope[smooth], rtol=2e-3, atol=2e-3 / (CASES[name][3] - CASES[name][2])
+            )
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 1e-9, 0.05, 0.4, 1.0]))
+@pytest.mark.parametrize("name", list(CASES))
+def test_no_value_of_a_box_has_a_result_outside_of_the_bounds(name: str, seed: int, size: float):
+    operation, widths, low, high = CASES[name]
+    rng, boxes = np.random.default_rng(seed), []
+    for width in widths:
+        start = rng.uniform(low, high, (4, width))
+        boxes.append(Box(start, np.minimum(start + size * rng.uniform(0, high - low, (4, width)), high)))
+    if isinstance(operation, SimilarRows):
+        for end, code in zip(boxes[0], np.sort(rng.integers(0, 3, (2, 4)), axis=0), strict=True):
+            end[:, 2] = code
+    made = operation.bounds(*boxes)
+    assert (made.low <= made.high).all()
+    some = ([np.clip(rng.uniform(*box), *box) for box in boxes] for _ in range(60))
+    for inside in ([box.low for box in boxes], [box.high for box in boxes], *some):
+        if isinstance(operation, SimilarRows):
+            inside[0][:, 2] = np.round(inside[0][:, 2])
+        out = operation.compute(*inside)
+        assert (made.low <= out).all() and (out <= made.high).all()
+    if size == 0.0 and operation.makes == NUMBERS and not isinstance(operation, SimilarRows):
+        np.testing.assert_allclose(made.high - made.low, 0.0, atol=1e-9 * (1 + np.abs(out).max()))
+
+
+def one(operation: GraphOperation, *inputs: GraphInput) -> ComputationGraph:
+    build = GraphBuilder()
+    made = build.add(operation, *(build.add(each) for each in inputs))
+    return build.done({"predictions": made}, "regression")
+
+
+def test_bounds_by_hand():
+    """2 - 3 x over [1, 2] is [-4, -1]; |x| = 2 relu(x) - x over [-1, 2] is within [-2, 5], term by term."""
+    affine = one(Affine(constant([[-3.0]]), constant([2.0])), GraphInput("X", "numbers"))
+    box = affine.bounds([[1.0]], [[2.0]])["predictions"]
+    np.testing.assert_allclose([box.low[0, 0], box.high[0, 0]], [-4.0, -1.0], rtol=1e-13)
+    build = GraphBuilder()
+    x = build.add(GraphInput("X", "numbers"))
+    out = build.add(WeightedSum((2.0, -1.0)), build.add(Elementwise("relu"), x), x)
+    box = build.done({"predictions": out}, "regression").bounds([[-1.0]], [[2.0]])["predictions"]
+    np.testing.assert_allclose([box.low[0, 0], box.high[0, 0]], [-2.0, 5.0], rtol=1e-13)
+
+
+def test_codes_of_a_box():
+    """A code between the first and the last; a table's least and largest numbers; 0 or `on` of a category."""
+    codes = Box(np.array([[1], [2]]), np.array([[2], [2]]))
+    table = TableRows(constant([[0.0, 9.0], [1.0, 5.0], [3.0, -1.0]])).bounds(codes)
+    assert table.low.tolist() == [[1.0, -1.0], [3.0, -1.0]] and table.high.tolist() == [
+        [3.0, 5.0],
+        [3.0, -1.0],
+    ]
+    hot = OneHot(3, 2.0).bounds(codes)
+    assert hot.low.tolist() == [[0, 0, 0], [0, 0, 2]] and hot.high.tolist() == [[0, 2, 2], [0, 0, 2]]
+    assert TableRows(constant([[1.0]])).takes == CODES
+
+
+def test_an_infinite_end_makes_only_those_ends_infinite_that_it_moves():
+    box = Affine(constant([[1.0, -1.0, 0.0]]), constant([0.0, 0.0, 7.0])).bounds(
+        Box(np.array([[0.0]]), np.array([[np.inf]]))
+    )
+    assert box.low[0, 1] == -np.inf and box.high[0, 0] == np.inf
+    assert abs(box.low[0, 0]) < 1e-300 and box.low[0, 2] == pytest.approx(7.0) == box.high[0, 2]
+
+
+def test_missing_values_stay_missing_and_boxes_across_them_are_refused():
+    kept = one(KeptRange(constant([-9.0]), constant([9.0]), (5.0,)), GraphInput("age", "number"))
+    nan = kept.bounds({"age": [np.nan]}, {"age": [np.nan]})["predictions"]
+    assert np.isnan(nan.low).all() and np.isnan(nan.high).all()
+    assert np.isnan(kept.bounds({"age": [10.0]}, {"age": [11.0]})["predictions"].low).all()
+    for low, high in ((0.0, 10.0), (4.0, 6.0)):
+        with pytest.raises(ConfigError, match="count as missing"):
+            kept.bounds({"age": [low]}, {"age": [high]})
+
+
+def test_boxes_that_are_none_are_refused():
+    graph = one(LevelCodes(("a", "b")), GraphInput("city", "category"))
+    assert graph.bounds({"city": ["b"]}, {"city": ["b"]})["predictions"].low.tolist() == [[1]]
+    with pytest.raises(DataError, match="'city' must have the same text in both; row 1 is a and b"):
+        graph.bounds({"city": ["a", "a"]}, {"city": ["a", "b"]})
+    graph = one(Elementwise("relu"), GraphInput("X", "numbers"))
+    for low, high in ((2.0, 1.0), (np.nan, 1.0)):
+        with pytest.raises(DataError, match="no larger in low than in high, or NaN in both; row 0"):
+            graph.bounds([[low]], [[high]])
+    with pytest.raises(ConfigError, match="output must be one with numbers, predictions, not 'label'"):
+        graph.jacobian([[1.0]], "label")
