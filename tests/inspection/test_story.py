@@ -33,7 +33,7 @@ from chainrule import (
 )
 from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.story import Story, explain
-from chainrule.views.chapters import Grid
+from chainrule.inspection.story.chapters import Grid
 from chainrule.views.text.story import grid
 from chainrule.views.words.en.phrases import percent, several
 

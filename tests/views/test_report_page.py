@@ -25,6 +25,7 @@ from chainrule.explain.reasons import Reasons
 from chainrule.tables.cells import ReadColumn
 from chainrule.views.figures import confusion, learning_curve, size_bars
 from chainrule.views.figures.reasons import beeswarm
+from chainrule.views.markup import figure, section
 from chainrule.views.report import page as page_of_sections
 from chainrule.views.report import render, sections, write, write_run
 from rendered import check
@@ -268,8 +269,8 @@ def test_figures_stand_alone():
     """Titled and labelled, for a notebook."""
     curve = learning_curve([{"loss": 1.0, "val_loss": 0.9}, {"loss": 0.5, "val_loss": 0.6}], "loss")
     matrix = confusion(np.array([[5, 1], [0, 4]]), ["cat", "dog"])
-    for figure in (curve, matrix):
-        assert figure.layout.title.text and figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
+    for made in (curve, matrix):
+        assert made.layout.title.text and made.layout.xaxis.title.text and made.layout.yaxis.title.text
     assert [trace.name for trace in curve.data] == ["training", "validation"]
     assert (
         len({trace.line.dash for trace in curve.data})
@@ -282,8 +283,8 @@ def test_figures_stand_alone():
 def test_each_of_a_few_bars_has_its_name(phone_page, page_file, count):
     """Of three names every second one was left out."""
     names = ["年齡", "城市", "price", "k"][:count]
-    drawn = sections.figure(size_bars(names, list(range(count, 0, -1)), "which", "size", 20))
-    page_file.write_text(page_of_sections("t", "t", "t", [sections.section("", drawn)]), "utf-8")
+    drawn = figure(size_bars(names, list(range(count, 0, -1)), "which", "size", 20))
+    page_file.write_text(page_of_sections("t", "t", "t", [section("", drawn)]), "utf-8")
     show(phone_page, page_file)
     assert phone_page.locator(".figure .ytick text").all_text_contents() == names
 
@@ -302,9 +303,7 @@ def test_titles_are_whole_above_a_bar_of_colors(browser_page, page_file, width):
     found = Reasons(
         columns, np.stack([x, x, x], 1), x, x, **told, labels=("paid",) * n, target="the state of an invoice"
     )
-    page_file.write_text(
-        page_of_sections("t", "t", "t", [sections.section("", sections.figure(beeswarm(found)))]), "utf-8"
-    )
+    page_file.write_text(page_of_sections("t", "t", "t", [section("", figure(beeswarm(found)))]), "utf-8")
     browser_page.set_viewport_size({"width": width, "height": 900})
     show(browser_page, page_file)
     drawn = browser_page.locator(".figure").bounding_box()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from chainrule.views import words
-from chainrule.views.report.sections import errors_of, table
+from chainrule.views.markup import table
+from chainrule.views.report.sections import errors_of
 from chainrule.views.words.facts import alike, decimals, metrics_alike, set_off
 
 

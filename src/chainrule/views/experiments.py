@@ -11,6 +11,7 @@ from chainrule.core import records
 from chainrule.core.files import to_json, write_whole
 from chainrule.errors import ConfigError
 from chainrule.views import words
+from chainrule.views.markup import text
 from chainrule.views.tables import TEXT_WIDTH, Table, shown
 
 if TYPE_CHECKING:
@@ -109,24 +110,7 @@ class Report:
 
     def html(self) -> str:
         """Return a self-contained page that works offline."""
-        from chainrule.views.report import page
-        from chainrule.views.report.sections import figure, pairs, section, text
-
-        (found, _), *others = self.words()
-        settings = [(words.phrases.spoken(name), value) for name, value in self.settings.items()]
-        more = "".join(section("", table.html()) for table in self.tables[1:])
-        sections = [
-            section(found, f'<p class="answer">{text(self.answer)}</p><p>{text(self.finding)}</p>'),
-            *(section("", figure(made)) for made in self.figures),
-            *(section(words.experiments.IN_NUMBERS, table.html()) for table in self.tables[:1]),
-            f'<div class="pair">{more}</div>' if more else "",
-            *(section(head, f"<p>{text(said)}</p>") for head, said in others),
-            section(
-                words.experiments.SETTINGS,
-                pairs([*settings, (words.experiments.SECONDS, f"{self.seconds:.1f}")]),
-            ),
-        ]
-        return page(self.title, self.title, self.question, sections)
+        return records.written(self, "as_page")
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file ending in .html, or the data to one ending in .json."""
@@ -140,7 +124,5 @@ class Report:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from chainrule.views.report.sections import text
-
         paragraphs = "".join(f"<p><b>{head}.</b> {text(said)}</p>" for head, said in self.words())
         return f"<h3>{text(self.title)}</h3><p>{text(self.question)}</p>{self.table.html()}{paragraphs}"

@@ -13,6 +13,7 @@ from chainrule.core.wide import ljust, rjust, width_of
 from chainrule.errors import ShapeError
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
+from chainrule.views.markup import table, text
 from chainrule.views.words.facts import quantity, short
 
 if TYPE_CHECKING:
@@ -114,8 +115,6 @@ class Table(records.DataResult):
 
     def html(self) -> str:
         """Return the table as HTML."""
-        from chainrule.views.report.sections import table, text
-
         made = table(self.columns, [tuple(map(cell, row)) for row in self.rows], self.left)
         return (f"<p>{text(self.caption)}</p>" if self.caption else "") + made
 

@@ -21,6 +21,7 @@ from chainrule.formulas.layers import Standardize
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
 from chainrule.inspection.attribution.explained import Floats, check_shape, explained, input_links
 from chainrule.inspection.story import facts
+from chainrule.inspection.story.chapters import Chapter
 from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts, NoRule
 from chainrule.inspection.story.rival import Rival, closest_rival
 from chainrule.inspection.trace.trace import trace as walked
@@ -75,9 +76,9 @@ class Story(records.Shown):
             return ", ".join(f"{answer.output:.6g}" for answer in self.answers)
         return ", ".join(self.chosen) or "none"
 
-    def parts(self) -> tuple[Any, ...]:
-        """Return the chapters, with sentences, tables and pictures: `chainrule.views.chapters.Chapter`."""
-        chapters: tuple[Any, ...] = records.view(self, "as_chapters")
+    def parts(self) -> tuple[Chapter, ...]:
+        """Return the chapters, with sentences, tables and pictures, from `chainrule.views`."""
+        chapters: tuple[Chapter, ...] = records.view(self, "as_chapters")
         return chapters
 
     def text(self, width: int = TEXT_WIDTH) -> str:

@@ -24,6 +24,7 @@ from chainrule.inspection.derivation.markup import MATHML
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
+from chainrule.inspection.story.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
@@ -32,7 +33,6 @@ from chainrule.training import History
 from chainrule.trust.drift import DriftCheck
 from chainrule.trust.notice import Notices
 from chainrule.views import words
-from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.pictures import png
 from chainrule.views.tables import (
     cost_cells,

@@ -59,7 +59,7 @@ style-src 'unsafe-inline'; img-src data:">
 def page(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> str:
     """Return a page as HTML.
 
-    title, heading, subtitle: plain text, escaped here.  sections: HTML from `chainrule.views.report.sections`;
+    title, heading, subtitle: plain text, escaped here.  sections: HTML by the elements of `chainrule.views.markup`;
     empty ones are omitted. The page contains Plotly's script if one of them has a figure.
     """
     body = "\n".join(filter(None, sections))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from chainrule.tables.column import is_missing_cell
 from chainrule.views import words
 from chainrule.views.figures import additive as figures
-from chainrule.views.report.sections import figure, numbers, section, table, text
+from chainrule.views.markup import figure, section, table, text
+from chainrule.views.report.sections import numbers
 from chainrule.views.words.facts import quantity
 
 if TYPE_CHECKING:

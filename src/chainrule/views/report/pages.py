@@ -1,4 +1,4 @@
-"""The page of a result, by the result's class: an attribution, a derivation, a check, terms, or a story."""
+"""The page of a result, by its class: an attribution, a derivation, a check, terms, a story, or an experiment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.story import Story
 from chainrule.trust.drift import DriftCheck
 from chainrule.views import words
+from chainrule.views.experiments import Report
+from chainrule.views.markup import figure, pairs, section, table, text
 from chainrule.views.notebook.results import DERIVATION_STYLE, tree, values
 from chainrule.views.report import additive, page, story
-from chainrule.views.report.sections import figure, section, table, text
 from chainrule.views.text import drift as drift_text
 from chainrule.views.text.attribution import cells
 from chainrule.views.text.derivation import latex
@@ -82,6 +83,23 @@ def terms(found: Terms, row: Mapping[str, object] | None = None) -> str:
     return page(said.TITLE, said.TITLE, about, [additive.sections(found, row)])
 
 
+def experiment(report: Report) -> str:
+    """Return the page of an experiment: its answer, figures, tables and settings."""
+    said = words.experiments
+    (found, _), *others = report.words()
+    settings = [(words.phrases.spoken(name), value) for name, value in report.settings.items()]
+    more = "".join(section("", table.html()) for table in report.tables[1:])
+    sections = [
+        section(found, f'<p class="answer">{text(report.answer)}</p><p>{text(report.finding)}</p>'),
+        *(section("", figure(made)) for made in report.figures),
+        *(section(said.IN_NUMBERS, table.html()) for table in report.tables[:1]),
+        f'<div class="pair">{more}</div>' if more else "",
+        *(section(head, f"<p>{text(paragraph)}</p>") for head, paragraph in others),
+        section(said.SETTINGS, pairs([*settings, (said.SECONDS, f"{report.seconds:.1f}")])),
+    ]
+    return page(report.title, report.title, report.question, sections)
+
+
 @singledispatch
 def page_of(result: object, *arguments: Any) -> str:
     """Return the page of a result; the arguments are those of its function in the table below.
@@ -96,3 +114,4 @@ page_of.register(Derivation, derivation)
 page_of.register(Story, story.render)
 page_of.register(Terms, terms)
 page_of.register(DriftCheck, drift)
+page_of.register(Report, experiment)

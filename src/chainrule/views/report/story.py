@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inspection.story import Story
+from chainrule.inspection.story.chapters import Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.views import words
-from chainrule.views.chapters import Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.story import activity, layer_bars, probabilities
+from chainrule.views.markup import figure, section, text
 from chainrule.views.pictures import image_png
 from chainrule.views.report import page
-from chainrule.views.report.sections import figure, section, text
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
 MAX_ANSWERS = 4

@@ -16,8 +16,9 @@ from chainrule.views import words
 from chainrule.views.figures import confusion
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
+from chainrule.views.markup import figure, section, table, text
 from chainrule.views.report import additive
-from chainrule.views.report.sections import described, errors_of, figure, section, share, table, text
+from chainrule.views.report.sections import described, errors_of, share
 from chainrule.views.tables import int8_cells, int8_sentences
 from chainrule.views.text.tables import about_importance, cells, decision, reliability, warned
 from chainrule.views.text.verdict import in_short as sentences

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story import Story
+from chainrule.inspection.story.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views import words
-from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.tables import Table as WrappedTable
 from chainrule.views.tables import shown
 

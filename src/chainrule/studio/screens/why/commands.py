@@ -16,6 +16,7 @@ from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.methods import in_one_pass
 from chainrule.inspection.attribution.result import PROMISED
 from chainrule.inspection.story import Story, explain, facts, label_names
+from chainrule.inspection.story.chapters import Bars, Grid
 from chainrule.inspection.story.facts import Answer
 from chainrule.inspection.story.rival import closest_rival, explained_answer, hidden_change, turn
 from chainrule.network.answers import decide, true_labels
@@ -30,7 +31,6 @@ from chainrule.studio.studio import Studio
 from chainrule.tables.rows import rows_of
 from chainrule.trained.trained import Trained
 from chainrule.views import words
-from chainrule.views.chapters import Bars, Grid
 from chainrule.views.words import LANGUAGES, spoken_in
 
 LARGEST = 1e30

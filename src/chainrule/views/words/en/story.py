@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.inspection.story import Story
+from chainrule.inspection.story.chapters import Bar, Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.inspection.story.facts import Evidence, LayerFacts
 from chainrule.inspection.story.rival import Rival
-from chainrule.views.chapters import Bar, Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.views.words.en.attribution import NAMES, feature, target
 from chainrule.views.words.en.phrases import output, percent, several
 from chainrule.views.words.en.story_page import asked, introduced, named, rival_of
