@@ -32,10 +32,10 @@ from websockets.sync.client import connect
 
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import Data, load
-from chainrule.studio.commands import find
 from chainrule.studio.screens.train.desk import desk_of
 from chainrule.studio.server.serve import served
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 
 BATCH = 128
 CHROMIUM = (

@@ -26,9 +26,9 @@ from chainrule import lab
 from chainrule.lab.vanishing import ARMS as NETWORKS
 from chainrule.lab.without_backprop_runs import ARMS as METHODS
 from chainrule.studio import screens
-from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 
 DOCS = Path(__file__).resolve().parent
 BUILT = DOCS / "_build" / "html"

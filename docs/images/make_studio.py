@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 from chainrule import Adam, Dense, Model, Network, OneCycle, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import load
 from chainrule.studio.server.serve import served
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -96,7 +96,7 @@ def test_every_command_takes_an_ensemble(command, houses, tmp_path):
 
 def test_the_studio_opens_it(command, houses, tmp_path):
     """One of the members, and the table's rows as the estimator makes numbers of them."""
-    from chainrule.studio.start import opened
+    from chainrule.studio.session.start import opened
 
     command("train", "houses.csv", *PRICE, *FAST, "--members", 2)
     studio = opened(str(tmp_path / "run"))

@@ -132,7 +132,7 @@ def test_a_port_that_is_taken(command):
 
 def test_tables_and_their_targets(tmp_path):
     """Whole numbers of few values are classes, text too, other numbers amounts; y, or else the last column."""
-    from chainrule.studio.start import open_data
+    from chainrule.studio.session.start import open_data
 
     def read(text: str):
         (tmp_path / "t.csv").write_text(text, "utf-8")
@@ -147,7 +147,7 @@ def test_tables_and_their_targets(tmp_path):
 
 def test_a_run_comes_with_its_data(command, tmp_path):
     """The rows that it was tested on, as its network takes them; without the file the model alone."""
-    from chainrule.studio.start import opened
+    from chainrule.studio.session.start import opened
 
     lines = [f"{i % 7},{['red', 'blue'][i % 2]},{i % 2}" for i in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["size,colour,sold", *lines, ""]), "utf-8")

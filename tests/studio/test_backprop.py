@@ -26,10 +26,10 @@ from chainrule import (
 from chainrule.inspection.trace.gradient_check import loss_and_gradient
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.commands import find
-from chainrule.studio.messages import pack
 from chainrule.studio.screens.backprop.walks import KEPT
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.studio import Studio
 
 assert screens.__name__
 rng = np.random.default_rng(5)

@@ -13,7 +13,7 @@ from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
 from chainrule.datasets import Dataset
 from chainrule.recipe.data import Data
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser

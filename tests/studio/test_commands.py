@@ -27,10 +27,10 @@ from chainrule import (
 from chainrule.core.settings import MAX_COUNT
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.commands import COMMANDS, Command, command, find, fitted
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.server.app import AT_ONCE, serve_tab
-from chainrule.studio.studio import AHEAD, MAX_WAITING, Studio, Tab
+from chainrule.studio.session.commands import COMMANDS, Command, command, find, fitted
+from chainrule.studio.session.studio import AHEAD, MAX_WAITING, Studio, Tab
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -113,7 +113,7 @@ class Size:
 
 
 def test_a_dataclass_stands_for_its_fields(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chainrule.studio.commands.COMMANDS", {})
+    monkeypatch.setattr("chainrule.studio.session.commands.COMMANDS", {})
 
     @command("size.get")
     def get(studio: Studio, *, size: Size) -> dict[str, Any]:

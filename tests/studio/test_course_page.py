@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose
 
 from a11y import faults, touch_faults
 from chainrule.inspection.trace.trace import Trace
-from chainrule.studio.commands import find
 from chainrule.studio.page.assets import texts
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from small_studios import noise
 from studio_pages import Pages, settle, studio_pages
 

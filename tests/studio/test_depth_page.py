@@ -10,7 +10,7 @@ import pytest
 
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from chromium import CHROMIUM_ARGUMENTS, chromium_path
 from studio_pages import Pages, settle, studio_pages
 

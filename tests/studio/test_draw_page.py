@@ -25,7 +25,7 @@ from chainrule import (
 from chainrule.datasets import Dataset, center_digit, load_mnist
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.recipe.data import Data, from_arrays, load
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.persistence import LAYERS
 from studio_pages import Pages, settle, studio_pages
 

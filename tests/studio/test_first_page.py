@@ -10,7 +10,7 @@ import pytest
 from chainrule.cli.studio import opened
 from chainrule.recipe.data import from_arrays
 from chainrule.studio.screens.train.desk import desk_of
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from studio_pages import DESK, Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser

@@ -17,7 +17,7 @@ from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
 from chainrule.studio.server import gate
 from chainrule.studio.server.app import make_app
 from chainrule.studio.server.gate import SOCKETS, Gate, Tokens
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from interleaved import interleaved
 
 PORT = 8765

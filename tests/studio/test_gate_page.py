@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from chainrule.studio.server.serve import served
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

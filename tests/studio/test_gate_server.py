@@ -28,7 +28,7 @@ from chainrule.studio.page.assets import VERSION
 from chainrule.studio.server import gate
 from chainrule.studio.server.gate import SOCKETS, Gate
 from chainrule.studio.server.serve import make_server
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 DESCRIPTORS = Path("/proc/self/fd")
 HANDSHAKE = "\r\n".join(

@@ -11,7 +11,7 @@ import pytest
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.datasets import load_mnist
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser

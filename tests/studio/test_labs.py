@@ -14,10 +14,10 @@ from chainrule.core.random import generator
 from chainrule.lab import vanishing as lab
 from chainrule.lab.without_backprop_runs import ARMS, BATCH, MethodTask, run, samples
 from chainrule.studio import screens
-from chainrule.studio.commands import COMMANDS, find
-from chainrule.studio.messages import pack
 from chainrule.studio.screens.labs.side_by_side import SideBySide
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import COMMANDS, find
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.studio import Studio
 
 assert COMMANDS, screens.__name__  # importing the screens registers the commands
 MAX_FRAME = 8 << 10

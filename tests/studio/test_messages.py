@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from chainrule import DataError
-from chainrule.studio.messages import MAX_TEXT, Ack, Call, pack, parse
+from chainrule.studio.session.messages import MAX_TEXT, Ack, Call, pack, parse
 from studio_messages import unpacked
 
 

@@ -32,10 +32,10 @@ from chainrule.formulas.layers import Context
 from chainrule.inspection.features.features import exciting_samples, layer_outputs
 from chainrule.network import backprop
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio.commands import find
-from chainrule.studio.messages import pack
 from chainrule.studio.screens.neurons.edits import ablate, applied, copied, layers_of, neurons_of
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.studio import Studio
 
 assert chainrule.studio.server.app
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.studio.commands import find
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from small_studios import SIDE, bright_rows, small_classifier
 from studio_pages import Pages, settle, studio_pages
 

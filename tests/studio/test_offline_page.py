@@ -8,10 +8,10 @@ import pytest
 from chainrule import ChainruleError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.commands import find
 from chainrule.studio.page.export import KEPT, SAMPLES, downloaded, offline_page
 from chainrule.studio.screens.train.desk import desk_of
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 
 assert screens.__name__, "its import registers the commands"
 

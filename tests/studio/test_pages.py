@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser

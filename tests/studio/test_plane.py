@@ -11,8 +11,6 @@ import pytest
 
 from chainrule import ChainruleError, ConfigError, DataError, Model
 from chainrule.studio import screens
-from chainrule.studio.commands import COMMANDS, find
-from chainrule.studio.messages import pack
 from chainrule.studio.screens.plane.network import (
     ACTIVATION_KINDS,
     KINDS,
@@ -26,7 +24,9 @@ from chainrule.studio.screens.plane.network import (
     points,
     python,
 )
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import COMMANDS, find
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.studio import Studio
 
 assert COMMANDS, screens.__name__  # importing the screens registers the commands
 MAX_FRAME = 8 << 10

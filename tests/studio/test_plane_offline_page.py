@@ -10,7 +10,6 @@ import pytest
 
 from chainrule import Model
 from chainrule.core.random import generator
-from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.screens.plane.network import (
     ACTIVATION_KINDS,
@@ -22,7 +21,8 @@ from chainrule.studio.screens.plane.network import (
     optimizer_of,
     points,
 )
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.persistence import named_tensors
 from studio_pages import page_of
 

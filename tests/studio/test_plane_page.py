@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from studio_pages import settle as idle
 from studio_pages import studio_pages
 

@@ -30,10 +30,10 @@ from chainrule.datasets import load_mnist
 from chainrule.lab.vanishing import ARMS, BATCH_SIZE, WATCHED, WIDTH, make_network
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.commands import find
 from chainrule.studio.page.assets import modules
 from chainrule.studio.page.static import IMAGES, POLICY, build, facts, write_part
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.persistence import encode
 from static_pages import TEST, TRAIN, StaticPages, ask, built_page, first, static_pages
 

@@ -38,12 +38,12 @@ from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.preset_choice import DEFAULT, estimator
 from chainrule.recipe.settings import Settings
 from chainrule.studio import screens
-from chainrule.studio.commands import DOWNLOADS, find
-from chainrule.studio.messages import pack
 from chainrule.studio.screens.train import commands, look, timeline, training
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.screens.train.training import POINTS
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import DOWNLOADS, find
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.studio import Studio
 from chainrule.tables.rows import rows_of
 
 assert screens.__name__, "its import registers the commands"

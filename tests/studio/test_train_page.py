@@ -20,8 +20,8 @@ from chainrule.datasets import load_mnist
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.screens.train import commands, look
 from chainrule.studio.screens.train.desk import Desk, desk_of
-from chainrule.studio.start import open_data
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.start import open_data
+from chainrule.studio.session.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.studio.commands import find
 from chainrule.studio.screens.backprop.mistakes import by_loss
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from small_studios import bright_rows, small_classifier
 from studio_pages import Pages, settle, studio_pages
 

@@ -36,10 +36,10 @@ from chainrule.inspection.attribution.explained import explained
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.run import run as run_recipe
 from chainrule.recipe.settings import Settings
-from chainrule.studio.commands import find
-from chainrule.studio.messages import pack
-from chainrule.studio.start import opened
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.start import opened
+from chainrule.studio.session.studio import Studio
 from chainrule.tables.rows import rows_of
 from small_studios import SIDE, bright_rows
 from studio_words import faults_of_chinese

@@ -11,9 +11,9 @@ import pytest
 from chainrule import Dense, MeanSquaredError, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.inspection.attribution import METHODS
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from small_studios import SIDE, bright_rows, small_classifier
 from studio_pages import Pages, settle, studio_pages
 

@@ -14,7 +14,7 @@ from a11y import faults, touch_faults
 from chainrule import BatchNorm, Dense, Model, Network, Rescale, Sigmoid, SoftmaxCrossEntropy, Tanh
 from chainrule.datasets import Dataset
 from chainrule.recipe.data import Data
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import Adam, Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 SIDE = 8
 """Pixels in a row and in a column of the pictures of `bright_rows`."""

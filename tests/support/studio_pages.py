@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 from chainrule.studio.page.assets import VERSION, modules
 from chainrule.studio.page.join import join
 from chainrule.studio.server.serve import served
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

@@ -16,7 +16,7 @@ from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.datasets.headers import TableLayout
-    from chainrule.studio.studio import Studio
+    from chainrule.studio.session.studio import Studio
 
 
 @guarded
@@ -75,8 +75,8 @@ def opened(what: str | None, layout: TableLayout | None = None) -> Studio:
 
     what: a model file, the folder of a run, or data; None for MNIST.  layout: where a table lies in its file.
     """
-    from chainrule.studio import start
     from chainrule.studio.screens.train.desk import desk_of
+    from chainrule.studio.session import start
 
     studio = start.opened(what) if layout is None else start.opened(what, layout)
     if studio.has_model:

@@ -20,13 +20,13 @@ from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
 from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio.commands import answered
-from chainrule.studio.messages import Call, pack, parse
 from chainrule.studio.page import export  # noqa: F401 (it registers its command)
 from chainrule.studio.page.assets import LANGUAGES, assets, modules
 from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import arrays_of, get_data, on_show
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import answered
+from chainrule.studio.session.messages import Call, pack, parse
+from chainrule.studio.session.studio import Studio
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
@@ -110,7 +110,7 @@ class StudioView(anywidget.AnyWidget):
         self.tell(pack({"event": event, "data": data}))
 
     def tell(self, message: str | bytes) -> None:
-        """Send a message packed by `chainrule.studio.messages` to the page."""
+        """Send a message packed by `chainrule.studio.session.messages` to the page."""
         if isinstance(message, str):
             self.send(json.loads(message))
         else:

@@ -14,13 +14,13 @@ import numpy as np
 
 from chainrule.core.version import __version__
 from chainrule.errors import ChainruleError, ConfigError, DataError
-from chainrule.studio.commands import command, find
-from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
-from chainrule.studio.messages import pack
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import get_data, on_show, samples, shown_part
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command, find
+from chainrule.studio.session.exports import EXPORTS, Exported, KeptAnswer
+from chainrule.studio.session.messages import pack
+from chainrule.studio.session.studio import Studio
 
 KEPT = 4
 """The maximum pages that wait to be downloaded."""

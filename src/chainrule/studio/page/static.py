@@ -40,7 +40,6 @@ from chainrule.lab.vanishing import (
 from chainrule.lab.without_backprop_runs import ARMS as METHODS
 from chainrule.lab.without_backprop_runs import BATCH, HIDDEN, POOL, TRAIN
 from chainrule.recipe.build import PIXELS_RATE, TABLE_RATE
-from chainrule.studio.commands import find
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.export import page_style
 from chainrule.studio.page.join import join
@@ -49,7 +48,8 @@ from chainrule.studio.screens.labs.commands import MAX_HIDDEN, MAX_PASSES, MIN_P
 from chainrule.studio.screens.labs.methods import EPOCHS as METHOD_EPOCHS
 from chainrule.studio.screens.labs.methods import LOOKS
 from chainrule.studio.screens.labs.vanishing import FOUND, HIGH_LOSS
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
 from chainrule.views.words.facts import CHANCE, HANDS_BACK
 

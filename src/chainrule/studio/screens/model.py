@@ -12,9 +12,9 @@ from chainrule.errors import DataError
 from chainrule.formulas.layers.base import Link
 from chainrule.model import Model
 from chainrule.network import tree
-from chainrule.studio.commands import command
 from chainrule.studio.screens.table import cells_of, columns_of
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.persistence import encode, named_tensors
 
 MAX_SAMPLES = 512

@@ -11,8 +11,8 @@ import numpy as np
 from chainrule.errors import DataError
 from chainrule.recipe.data import Data
 from chainrule.recipe.tables import TableData
-from chainrule.studio.commands import command
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 
 LOOKED_AT = 10_000
 """The maximum rows used to describe a column."""

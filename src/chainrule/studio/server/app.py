@@ -19,11 +19,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chainrule.errors import ChainruleError
 from chainrule.studio import screens  # noqa: F401 (they register the commands)
-from chainrule.studio.commands import DOWNLOADS, answered
-from chainrule.studio.messages import Ack, Call, pack, parse
 from chainrule.studio.page import export
 from chainrule.studio.page.assets import VERSION, assets
-from chainrule.studio.studio import Studio, Tab
+from chainrule.studio.session.commands import DOWNLOADS, answered
+from chainrule.studio.session.messages import Ack, Call, pack, parse
+from chainrule.studio.session.studio import Studio, Tab
 
 AT_ONCE = 8
 """Commands of one page that may run, or whose answers may wait, at once; nothing more is read from it meanwhile."""

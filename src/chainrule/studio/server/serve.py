@@ -18,7 +18,7 @@ from chainrule.serve import connection
 from chainrule.serve.connection import listen
 from chainrule.studio.server.app import make_app
 from chainrule.studio.server.gate import Gate, Tokens
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 HOST = "127.0.0.1"
 

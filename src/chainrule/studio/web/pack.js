@@ -1,4 +1,4 @@
-// Messages with arrays: the reader of chainrule/studio/messages.py.
+// Messages with arrays: the reader of chainrule/studio/session/messages.py.
 
 const KINDS = { float64: Float64Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 

@@ -13,11 +13,11 @@ from chainrule.formulas.losses import MeanSquaredError
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.recipe.data import Data
-from chainrule.studio.commands import command
 from chainrule.studio.screens.backprop.commands import check_rate
 from chainrule.studio.screens.backprop.derived import chain, is_chain
 from chainrule.studio.screens.backprop.walks import Walks
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 
 CHAIN_X = np.array([2.0, 1.0, -1.0, 0.5, -2.0, 1.5])
 

@@ -11,11 +11,11 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.inspection.trace.walk import Walk
 from chainrule.model import Model
 from chainrule.network.answers import decide
-from chainrule.studio.commands import command
 from chainrule.studio.screens.backprop.derived import chain_letters, derived, is_chain
 from chainrule.studio.screens.backprop.walks import Station, Walked, Walks, descend, slope, stations
 from chainrule.studio.screens.model import shown_part
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 
 MAX_BATCH = 256
 MAX_NUMBERS = 1 << 20

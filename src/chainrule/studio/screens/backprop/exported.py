@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from chainrule.errors import ChainruleError
-from chainrule.studio.commands import find
-from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
 from chainrule.studio.screens.model import shown_part
+from chainrule.studio.session.commands import find
+from chainrule.studio.session.exports import EXPORTS, Exported, KeptAnswer
 
 OF_A_WALK = ("backprop.weight", "backprop.neuron", "backprop.chain")
 SECONDS = 8.0

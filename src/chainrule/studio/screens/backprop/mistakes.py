@@ -12,9 +12,9 @@ from chainrule.data.samples import one_hot
 from chainrule.errors import DataError
 from chainrule.model import Model
 from chainrule.network.answers import decide, true_labels
-from chainrule.studio.commands import command
 from chainrule.studio.screens.model import shown_part
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 
 SEARCHED = 2000
 """The maximum samples that are searched: the first ones of the shown part."""

@@ -21,7 +21,7 @@ from chainrule.inspection.trace.walk import Walk
 from chainrule.model import Model
 from chainrule.network import tree
 from chainrule.recipe.data import Data
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 KEPT = 8
 """The maximum number of stored walks."""

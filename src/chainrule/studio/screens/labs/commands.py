@@ -10,10 +10,10 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab.vanishing import ARMS as NETS
 from chainrule.lab.without_backprop_runs import ARMS as METHODS
-from chainrule.studio.commands import command
 from chainrule.studio.screens.labs.methods import MethodRun
 from chainrule.studio.screens.labs.vanishing import VanishingRun
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 
 MAX_DEPTH, MAX_HIDDEN = 20, 3
 MIN_PASSES, MAX_PASSES = 100, 20_000

@@ -13,12 +13,12 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.inspection.features.features import layer_outputs
 from chainrule.network.answers import decide
-from chainrule.studio.commands import command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.neurons import edits as editing
 from chainrule.studio.screens.neurons import measures
 from chainrule.studio.screens.neurons.python import preamble
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.trained import Trained
 
 MAX_EXAMPLES = 24

@@ -32,7 +32,7 @@ from chainrule.formulas.layers import Context, Dense, Link
 from chainrule.inspection.features.features import layer_outputs
 from chainrule.network import backprop
 from chainrule.network.tree import activations_after, chains
-from chainrule.studio.commands import fitted
+from chainrule.studio.session.commands import fitted
 from chainrule.trained.trained import Trained
 
 MAX_EDITS = 64

@@ -8,12 +8,12 @@ from chainrule.errors import ConfigError
 from chainrule.export.comparing import ROWS
 from chainrule.export.effect import Int8Effect, effect_of_int8
 from chainrule.model import Model
-from chainrule.studio.commands import command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.neurons import edits as editing
 from chainrule.studio.screens.neurons import measures
 from chainrule.studio.screens.neurons.python import preamble
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 from chainrule.views import words
 from chainrule.views.tables import int8_cells, int8_sentences
 from chainrule.views.words import LANGUAGES, spoken_in

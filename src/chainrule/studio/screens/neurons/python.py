@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.neurons.measures import MAX_SAMPLES
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 
 def preamble(studio: Studio, *, most: int | None = MAX_SAMPLES) -> list[str]:

@@ -17,7 +17,6 @@ from chainrule.engines import ENGINES
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Model
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.commands import command
 from chainrule.studio.screens.model import described
 from chainrule.studio.screens.plane.network import (
     EDGE,
@@ -27,7 +26,8 @@ from chainrule.studio.screens.plane.network import (
     optimizer_of,
     python,
 )
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.evaluation import evaluate
 from chainrule.trained.persistence import named_tensors
 from chainrule.training.callbacks import Callback

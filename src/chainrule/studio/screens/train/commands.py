@@ -25,21 +25,21 @@ from chainrule.recipe.columns import listed
 from chainrule.recipe.data import Data, from_arrays, load
 from chainrule.recipe.preset_choice import is_of_presets
 from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, AboutSetting, Settings, alternatives, types
-from chainrule.studio.commands import DOWNLOADS, command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.screens.train.form import FIELDS, FROM_DATA, defaults, outputs_of, plan
 from chainrule.studio.screens.train.python import code_of
 from chainrule.studio.screens.train.reference import reference
-from chainrule.studio.start import open_data
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import DOWNLOADS, command
+from chainrule.studio.session.start import open_data
+from chainrule.studio.session.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
 from chainrule.trust.notice import Notice
 from chainrule.views import words
 from chainrule.views.words import LANGUAGES, spoken_in
 
 if TYPE_CHECKING:
-    from chainrule.studio.studio import Studio
+    from chainrule.studio.session.studio import Studio
 
 MAX_POINTS = 2000
 MAX_FILES = 4

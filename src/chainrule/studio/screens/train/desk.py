@@ -19,7 +19,7 @@ from chainrule.studio.screens.train.timeline import Snapshot, model_of
 from chainrule.studio.screens.train.training import PER_SECOND, PER_SECOND_HIDDEN, Training
 
 if TYPE_CHECKING:
-    from chainrule.studio.studio import Studio
+    from chainrule.studio.session.studio import Studio
 
 MAX_OTHERS = 3
 """The maximum earlier runs whose curves are kept."""

@@ -138,5 +138,5 @@ def imports(text: str) -> list[str]:
     if "load_mnist" in words:
         found += ["from chainrule.datasets import load_mnist"]
     if "open_data" in words:
-        found += ["from chainrule.studio.start import open_data"]
+        found += ["from chainrule.studio.session.start import open_data"]
     return found

@@ -21,13 +21,13 @@ from chainrule.inspection.story.facts import Answer
 from chainrule.inspection.story.rival import closest_rival, explained_answer, hidden_change, turn
 from chainrule.network.answers import decide, true_labels
 from chainrule.recipe.data import Data
-from chainrule.studio.commands import command
 from chainrule.studio.screens.model import picture_shape, shown_part
 from chainrule.studio.screens.neurons import edits as editing
 from chainrule.studio.screens.neurons.edits import copied
 from chainrule.studio.screens.neurons.python import preamble
 from chainrule.studio.screens.table import cells_of
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.commands import command
+from chainrule.studio.session.studio import Studio
 from chainrule.tables.rows import rows_of
 from chainrule.trained.trained import Trained
 from chainrule.views import words

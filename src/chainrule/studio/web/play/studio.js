@@ -1,4 +1,4 @@
-// What the worker shows: the model and the data, as studio/studio.py and studio/screens/model.py have them for the server's pages.
+// What the worker shows: the model and the data, as studio/session/studio.py and studio/screens/model.py have them for the server's pages.
 
 const MAX_SAMPLES = 512;
 

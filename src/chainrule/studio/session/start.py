@@ -17,7 +17,7 @@ from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
 from chainrule.recipe.settings import Settings
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor

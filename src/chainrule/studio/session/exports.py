@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from chainrule.studio.studio import Studio
+from chainrule.studio.session.studio import Studio
 
 
 class KeptAnswer(NamedTuple):

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from chainrule.core import codec
 from chainrule.errors import ChainruleError, ConfigError
-from chainrule.studio.messages import Call, pack
+from chainrule.studio.session.messages import Call, pack
 
 if TYPE_CHECKING:
-    from chainrule.studio.studio import Studio
+    from chainrule.studio.session.studio import Studio
 
 LOG = logging.getLogger("chainrule.studio")
 Function = TypeVar("Function", bound=Callable[..., dict[str, Any]])

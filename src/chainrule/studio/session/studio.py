@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from chainrule.errors import ConfigError, DataError
 from chainrule.model import Model
 from chainrule.recipe.data import Data
-from chainrule.studio.messages import pack
+from chainrule.studio.session.messages import pack
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
