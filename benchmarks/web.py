@@ -108,8 +108,8 @@ def node(name: str, folder: Path) -> Iterator[Callable[[float], float]]:
 def baseline(case: Case, X: np.ndarray, y: np.ndarray) -> Iterator[Callable[[float], float]]:
     """Run the native engine's baseline build on one thread; yields a function of seconds as `node` does."""
     from chainrule.data.samples import Samples
-    from chainrule.engines.base import Plan, StepSettings
     from chainrule.engines.native import NativeEngine
+    from chainrule.engines.step.base import Plan, StepSettings
     from chainrule.formulas.optimizers import Adam
     from chainrule.trained.persistence import network_from_config
 

@@ -28,10 +28,10 @@ from chainrule import (
     Tanh,
 )
 from chainrule.engines import ENGINES, Plan, native
-from chainrule.engines.ops import operations, unnamed
 from chainrule.formulas.layers import ACTIVATIONS, Layer, Operation
 from chainrule.formulas.losses import Formula, Loss
 from chainrule.formulas.optimizers import Optimizer, Rule
+from chainrule.network.ops import operations, unnamed
 from chainrule.trained.persistence import LAYERS
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))

@@ -14,10 +14,10 @@ import pytest
 import chainrule
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
-from chainrule.engines.base import Plan, StepSettings
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.native import engine as native
 from chainrule.engines.reference import ReferenceEngine
+from chainrule.engines.step.base import Plan, StepSettings
 from chainrule.formulas.layers import Context
 from chainrule.trained.persistence import network_config
 from web_cases import BOUND, SCRIPT, STEPS, Prepared, compared, prepared

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples, dense
-from chainrule.engines import diagnosis
-from chainrule.engines.base import OnProcessor, Plan, StepSettings
-from chainrule.engines.step import by_parameter, correct, gradient, update
+from chainrule.engines.step import by_parameter, correct, diagnosis, gradient, update
+from chainrule.engines.step.base import OnProcessor, Plan, StepSettings
 from chainrule.formulas import regularizers
 from chainrule.formulas.layers import Context
 from chainrule.network.network import Network

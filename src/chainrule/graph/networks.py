@@ -1,6 +1,6 @@
 """Networks as steps of a graph, from the operations that their layers and losses declare, and their mean.
 
-The table has operations by name (`chainrule.engines.ops`), like that of an engine, rather than layers: a custom layer
+The table has operations by name (`chainrule.network.ops`), like that of an engine, rather than layers: a custom layer
 written in known operations is exported like any other. Dropout has no step, since it does nothing in prediction.
 """
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from chainrule.core.arrays import State, states_in
 from chainrule.core.version import __version__
-from chainrule.engines.ops import Op, operations, unnamed
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Operation
 from chainrule.formulas.losses import Loss
@@ -36,6 +35,7 @@ from chainrule.graph.numbers import (
 from chainrule.graph.operation import Array, GraphOperation, constant
 from chainrule.network.answers import task_of
 from chainrule.network.network import Network
+from chainrule.network.ops import Op, operations, unnamed
 from chainrule.trained.trained import Trained
 
 

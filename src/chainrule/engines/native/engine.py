@@ -1,4 +1,3 @@
-# Over 300 lines because the engine, its bound walk and its session share what they lay out for C++.
 """The native engine: C++ runs a network's program for many steps per call.
 
 `native/` contains the C++, with the same file names as the maths here. This file converts between theta's layout and
@@ -16,8 +15,6 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
-from chainrule.engines import diagnosis
-from chainrule.engines.base import OnProcessor, Plan, StepSettings
 from chainrule.engines.native.program import (
     Program,
     as_it_lies,
@@ -29,6 +26,8 @@ from chainrule.engines.native.program import (
     unknown,
 )
 from chainrule.engines.native.threads import cores, threads
+from chainrule.engines.step import diagnosis
+from chainrule.engines.step.base import OnProcessor, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network.network import Network
 
@@ -39,7 +38,7 @@ ROWS_PER_THREAD = 256
 BUILD_COMMAND = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary chainrule chainrule"
 """Builds the package where there is a compiler now; pip's cache has the wheel of the time when there was none."""
 try:
-    from chainrule.engines.native import _native
+    import chainrule.engines.native._native as _native
 except ImportError as error:
     REASON: str | None = (
         f"its module does not load here ({error})"

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.core.arrays import RowsLike
-from chainrule.engines.ops import Op, operations
 from chainrule.formulas.layers import Link
 from chainrule.formulas.losses import Formula, Loss
 from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.constraints import Bounds
 from chainrule.network.network import Network
+from chainrule.network.ops import Op, operations
 
 try:
-    from chainrule.engines.native import _native
+    import chainrule.engines.native._native as _native
 except ImportError:  # not built: the engine supports nothing
     _native = None  # type: ignore[assignment]
 

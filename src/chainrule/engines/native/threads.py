@@ -12,7 +12,7 @@ import threadpoolctl  # type: ignore[import-untyped]
 from chainrule.errors import ConfigError
 
 try:
-    from chainrule.engines.native import _native
+    import chainrule.engines.native._native as _native
 except ImportError:  # not built
     _native = None  # type: ignore[assignment]
 

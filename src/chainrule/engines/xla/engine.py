@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import dense
-from chainrule.engines.base import Plan
 from chainrule.engines.step import cut
+from chainrule.engines.step.base import Plan
 from chainrule.engines.xla import devices
 from chainrule.engines.xla.program import forward
 from chainrule.engines.xla.samples import Shared, put

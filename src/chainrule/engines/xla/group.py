@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
-from chainrule.engines.base import StepSettings
+from chainrule.engines.step.base import StepSettings
 from chainrule.engines.xla import devices
 from chainrule.engines.xla.program import DeviceData
 from chainrule.engines.xla.samples import fetch

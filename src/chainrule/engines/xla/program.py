@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.data.samples import Batch
-from chainrule.engines.base import Plan
 from chainrule.engines.step import correct, step_by_parameter
+from chainrule.engines.step.base import Plan
 from chainrule.errors import ConfigError, option
 from chainrule.formulas.layers import Context
 from chainrule.network.network import Network

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import Array, RowsLike
 from chainrule.data.samples import Samples
 from chainrule.data.samples import dense as as_dense
-from chainrule.engines.base import Plan
+from chainrule.engines.step.base import Plan
 from chainrule.engines.xla.program import DeviceData
 
 MAX_CALL_ROWS = 1 << 17

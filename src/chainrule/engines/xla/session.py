@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
-from chainrule.engines import diagnosis
-from chainrule.engines.base import Plan, StepSettings
-from chainrule.engines.step import cut, cut_state, gradient
+from chainrule.engines.step import cut, cut_state, diagnosis, gradient
+from chainrule.engines.step.base import Plan, StepSettings
 from chainrule.engines.xla import devices
 from chainrule.engines.xla.program import Carry, CompiledSteps, Span, program
 from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, fetch, put, source

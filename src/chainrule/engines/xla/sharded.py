@@ -22,8 +22,8 @@ from chainrule.core.arrays import Array
 from chainrule.data.samples import Samples
 from chainrule.distributed import process_count
 from chainrule.distributed.agreement import talking
-from chainrule.engines.base import Plan
 from chainrule.engines.step import correct, updated
+from chainrule.engines.step.base import Plan
 from chainrule.engines.xla.program import (
     Carry,
     CompiledSteps,

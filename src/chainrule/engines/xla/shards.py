@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from chainrule.core.arrays import Array
 from chainrule.data.samples import Samples
 from chainrule.distributed import process_count, process_index
-from chainrule.engines.base import Plan
+from chainrule.engines.step.base import Plan
 from chainrule.engines.xla.samples import DevicePart, DeviceSamples
 from chainrule.errors import ConfigError, option
 

@@ -46,7 +46,7 @@ class Parameter(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A layer or part of one as an operation with a known name; `chainrule.engines.ops` combines them.
+    """A layer or part of one as an operation with a known name; `chainrule.network.ops` combines them.
 
     The first operation of a layer reads the layer's input (of a block: the outputs of its branches), each other one the
     output of the one before it. The last output is the layer's.

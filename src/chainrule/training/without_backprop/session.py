@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import states_in
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan, StepSettings, diagnosis
+from chainrule.engines import Plan, StepSettings
 from chainrule.engines.reference import ReferenceSession, is_finite
-from chainrule.engines.step import by_parameter, correct, is_frozen
+from chainrule.engines.step import by_parameter, correct, diagnosis, is_frozen
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value
 from chainrule.training.without_backprop.base import Estimator, Method, Search

@@ -1,4 +1,4 @@
-// A network from its config: links, parameters and operations, as chainrule.network.network and chainrule.engines.ops make them, from what
+// A network from its config: links, parameters and operations, as chainrule.network.network and chainrule.network.ops make them, from what
 // the description says of each layer.
 import { caseOf, known, product, settingsOf } from './expressions.js';
 

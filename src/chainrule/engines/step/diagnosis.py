@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Params
 from chainrule.data.samples import Batch
-from chainrule.engines.base import Plan
 from chainrule.engines.step import gradient
+from chainrule.engines.step.base import Plan
 from chainrule.errors import NonFiniteError, instead, option
 from chainrule.formulas.layers import Link
 from chainrule.network.network import Network

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, Params, namespace
-from chainrule.engines.base import Plan
+from chainrule.engines.step.base import Plan
 from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value, shortening
 from chainrule.formulas.layers import Context
