@@ -148,7 +148,7 @@ def test_the_estimators_leave_what_few_need_until_it_is_used():
         "export.graph",
         "views",
     }
-    late |= {"inspection.attribution", "datasets.parquet_source"}
+    late |= {"inspection.attribution", "datasets.parquet_source", "trust.drift"}
     assert not {f"chainrule.{room}" for room in late} & names
 
 

@@ -20,8 +20,8 @@ from chainrule.fitting.held import result_of
 from chainrule.race import candidates
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.trust import drift
-from chainrule.trust.drift import SeenColumn
+from chainrule.trust import drift, seen
+from chainrule.trust.seen import SeenColumn
 from chainrule.views import words
 
 
@@ -130,7 +130,7 @@ def test_fewer_missing_values_are_no_change_and_more_are_by_fishers_test():
 def test_where_training_had_rare_categories_others_are_not_told_apart():
     later = rows(50, 5)
     later.loc[9, "kind"] = "z"
-    columns, known = drift.read_columns(later, FITTED.preprocessor_), list(result_of(FITTED).seen)
+    columns, known = seen.read_columns(later, FITTED.preprocessor_), list(result_of(FITTED).seen)
     for rare in (0, 3):
         known[2] = known[2]._replace(counts=(*known[2].counts[:-1], rare))
         kind = drift.check(known, columns, 0.05).columns[2]
@@ -195,7 +195,7 @@ def test_only_columns_that_the_network_reads_otherwise_are_counted_again(
     X["kind"] = np.where(np.arange(120) < 102, X["kind"], "a new one")
     sorted_columns, read = [], []
 
-    class Spied(drift.Ordered):
+    class Spied(seen.Ordered):
         def quantiles(self, shares: Any) -> Any:
             sorted_columns.append(shares)
             return super().quantiles(shares)
@@ -205,19 +205,19 @@ def test_only_columns_that_the_network_reads_otherwise_are_counted_again(
         read.append([learned.name for learned, _ in found])
         return found
 
-    counted = drift.read_columns
-    monkeypatch.setattr(drift, "Ordered", Spied)
-    monkeypatch.setattr(drift, "read_columns", counting)
+    counted = seen.read_columns
+    monkeypatch.setattr(seen, "Ordered", Spied)
+    monkeypatch.setattr(seen, "read_columns", counting)
     net = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), early_stopping=True, random_state=0)
     net.set_params(max_iter=1, **settings).fit(X, y, time="when")
     assert len(sorted_columns) == 3 and read == [["size", "level", "kind", "is_new", "when"], ["kind"]]
-    assert result_of(net).seen == drift.seen(counted(X, net.preprocessor_))
+    assert result_of(net).seen == seen.summarize_columns(counted(X, net.preprocessor_))
 
 
 def test_statistics_of_other_categories_are_left_out():
     size, level, kind, *others = result_of(FITTED).seen
     of_others = [size, level, kind._replace(counts=(*kind.counts, 3)), *others[1:]]
-    columns = drift.read_columns(TRAINING, FITTED.preprocessor_)
+    columns = seen.read_columns(TRAINING, FITTED.preprocessor_)
     assert [each.name for each in drift.check(of_others, columns, 0.05).columns] == ["size", "level", "when"]
 
 
@@ -226,7 +226,7 @@ def test_the_distance_is_at_most_the_real_one_and_near_it():
     for shift in (0.0, 0.3, 3.0):
         before, now = random.normal(size=997), random.normal(shift, size=200)
         learned = FITTED.preprocessor_.learned_[0]
-        sketch = np.array(drift.seen([(learned, before)])[0].quantiles)
+        sketch = np.array(seen.summarize_columns([(learned, before)])[0].quantiles)
         exact = ks_2samp(before, now, method="asymp")
         distance = drift.ks_distance(sketch, now)
         assert exact.statistic - 0.011 <= distance <= exact.statistic + 1e-12

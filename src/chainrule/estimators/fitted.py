@@ -34,7 +34,7 @@ from chainrule.race.blend import Blend, RaceResult
 from chainrule.race.report import RaceReport
 from chainrule.tables.structure import Table
 from chainrule.trained.persistence import Custom
-from chainrule.trust.drift import read_columns
+from chainrule.trust.seen import read_columns
 
 if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles

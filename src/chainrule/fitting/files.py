@@ -37,8 +37,8 @@ from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.persistence import Custom, by_kind, encode
 from chainrule.trust.conformal import Intervals, LabelSets
 from chainrule.trust.decisions import Decision
-from chainrule.trust.drift import SeenColumn
 from chainrule.trust.notice import Notices
+from chainrule.trust.seen import SeenColumn
 
 KEPT = "biufUO"
 """The kinds of NumPy's types that labels in a file may have."""

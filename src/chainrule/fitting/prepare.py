@@ -31,9 +31,9 @@ from chainrule.tables.reading import RawTable
 from chainrule.tables.rows import as_matrix
 from chainrule.tables.sources import ReadTable
 from chainrule.tables.structure import FREE, RowStructure
-from chainrule.trust import drift, notices
-from chainrule.trust.drift import SeenColumn
+from chainrule.trust import notices
 from chainrule.trust.notice import Notices
+from chainrule.trust.seen import SeenColumn, summarize_fit, summarize_result
 
 EARLY = 0.25
 """The part of the limit after which a fit only does what it must."""
@@ -99,7 +99,7 @@ class PreparedFit(NamedTuple):
     def described(self, result: FitResult) -> FitResult:
         """Return the result of the fit, with what is kept of its table."""
         table = self.request.given.X if self.data.raw is None else self.data.raw
-        seen = drift.of_result(self.seen, table, self.data, result.preprocessor)
+        seen = summarize_result(self.seen, table, self.data, result.preprocessor)
         return replace(result, notices=self.notices, seen=seen)
 
 
@@ -122,7 +122,7 @@ def prepare(estimator: HoldsResult, request: FitRequest) -> PreparedFit:
     data = prepare_data(estimator, request)
     if request.before is None:
         noticed = notices.of_fit(request.given, data, request.is_noticed and request.is_early)
-        seen = drift.of_fit(data, request.is_noticed)
+        seen = summarize_fit(data, request.is_noticed)
     else:
         noticed, seen = request.before.notices, request.before.seen
     if estimator.preset == ADDITIVE:

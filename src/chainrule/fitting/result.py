@@ -28,8 +28,8 @@ from chainrule.training.run import OptimizerState, Run
 from chainrule.training.time_limit import Shortfall
 from chainrule.trust.conformal import Intervals, LabelSets
 from chainrule.trust.decisions import Decision
-from chainrule.trust.drift import SeenColumn
 from chainrule.trust.notice import Notices
+from chainrule.trust.seen import SeenColumn
 
 Check = Callable[[Any], Any]
 """What checks samples where no table is prepared, and returns them."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chainrule.tables.learned import LearnedColumn
-from chainrule.trust.drift import SeenColumn
+from chainrule.trust.seen import SeenColumn
 
 Cell = str | float | int | bool | None
 LEVELS = 1000
