@@ -27,7 +27,7 @@ from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import check_number, is_own, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax
-from chainrule.formulas.layers.base import Operation
+from chainrule.formulas.operation import Operation
 
 
 class Formula(NamedTuple):

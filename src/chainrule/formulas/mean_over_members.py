@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers.base import Operation
 from chainrule.formulas.losses import Formula, Loss
+from chainrule.formulas.operation import Operation
 
 
 @dataclass(frozen=True)

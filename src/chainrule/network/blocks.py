@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.base import Context, Layer
 from chainrule.formulas.layers.dense import Projection
+from chainrule.formulas.operation import Operation
 from chainrule.network import backprop
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.base import Context as Context
     from chainrule.formulas.layers.base import Layer as Layer
     from chainrule.formulas.layers.base import Link as Link
-    from chainrule.formulas.layers.base import Operation as Operation
     from chainrule.formulas.layers.base import Parameter as Parameter
     from chainrule.formulas.layers.base import Watch as Watch
     from chainrule.formulas.layers.batch_norm import BatchNorm as BatchNorm
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.rescale import Rescale as Rescale
     from chainrule.formulas.layers.standardize import Standardize as Standardize
     from chainrule.formulas.layers.take import Take as Take
+    from chainrule.formulas.operation import Operation as Operation
 
     LAYERS: dict[str, type[Layer]]
 

@@ -14,7 +14,8 @@ from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas import activations as f
 from chainrule.formulas.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter, symmetric_tangent
+from chainrule.formulas.layers.base import Context, Layer, Parameter, symmetric_tangent
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths, not_negative
 
 

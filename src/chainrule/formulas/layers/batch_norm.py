@@ -10,7 +10,8 @@ import numpy as np
 from chainrule.core.arrays import Array, Cache, Params, State, namespace
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Parameter
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths, not_negative
 
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer, check_initializer
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Parameter
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths, not_negative
 
 

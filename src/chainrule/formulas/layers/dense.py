@@ -20,7 +20,8 @@ from chainrule.formulas.initializers import (
     kinks_among,
     unit_std,
 )
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Parameter
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths, combined, neurons, weights
 
 

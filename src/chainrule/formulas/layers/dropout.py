@@ -10,7 +10,8 @@ from typing import Any
 from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.core.random import uniform_bits
 from chainrule.core.settings import number_settings
-from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
+from chainrule.formulas.layers.base import Context, Layer, symmetric_tangent
+from chainrule.formulas.operation import Operation
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from chainrule.core.arrays import Array, Cache, Params, namespace, sums_by
 from chainrule.core.settings import check_count, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Parameter
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths
 
 MAX_CODES = 1 << 24

@@ -12,8 +12,9 @@ from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
-from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.base import Context, Layer
 from chainrule.formulas.layers.dense import Dense, DenseParams, check_dense
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Interval, Paths, combined, neurons, weights
 
 

@@ -12,7 +12,8 @@ from chainrule.core.settings import number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer
 from chainrule.formulas.layers.activation import Activation
-from chainrule.formulas.layers.base import Context, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Parameter
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths, not_negative
 
 

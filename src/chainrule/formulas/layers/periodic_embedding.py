@@ -10,8 +10,9 @@ from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer, Normal, Uniform
-from chainrule.formulas.layers.base import Context, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Parameter
 from chainrule.formulas.layers.in_place import InPlace
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths
 
 MAX_FREQUENCIES = 1024

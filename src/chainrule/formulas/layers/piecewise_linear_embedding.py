@@ -12,8 +12,9 @@ from chainrule.core.arrays import Array, Cache, Params, State, namespace, sums_b
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer, Uniform
-from chainrule.formulas.layers.base import Context, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Parameter
 from chainrule.formulas.layers.in_place import InPlace
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Interval, Paths, not_negative
 
 MAX_BINS = 1 << 16

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from chainrule.core.arrays import Array, Cache, Params, State
-from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
+from chainrule.formulas.layers.base import Context, Layer, symmetric_tangent
+from chainrule.formulas.operation import Operation
 
 
 class StandardizeState(NamedTuple):

@@ -11,7 +11,8 @@ import numpy as np
 from chainrule.core.arrays import Array, Cache, Params, sums_by
 from chainrule.core.settings import check_count
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.base import Context, Layer
+from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths
 
 
