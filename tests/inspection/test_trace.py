@@ -33,8 +33,8 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.inspection.trace.memory import memory
 from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.walk import memory
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))

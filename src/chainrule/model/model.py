@@ -24,7 +24,7 @@ from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import AnyOptimizer, Optimizer
-from chainrule.inspection.trace.memory import MEMORY_LIMIT
+from chainrule.inspection.walk import MEMORY_LIMIT
 from chainrule.network.network import Network
 from chainrule.network.start import MEMORY, rows_to_start_on, start_on, with_head
 from chainrule.trained.persistence import Custom
@@ -294,7 +294,7 @@ class Model(Trained, Shown):
         x: one sample (inputs,) with its y, or a batch; the arrays of the trace have a batch axis either way.
         training: whether to compute as the next training step would (batch statistics, its dropout mask, frozen links
             excluded), or as in prediction; None for the first with a batch and the second with a single sample.
-        memory_limit: largest size of the trace in bytes, or None; `chainrule.inspection.trace.memory` estimates it.
+        memory_limit: largest size of the trace in bytes, or None; `chainrule.inspection.walk` estimates it.
         Numbers have the model's precision.  With a `target_scale`, out, y, loss and gradients are those of the
         standardized targets; `prediction` and `target` are in the targets' own units.
         Raises ConfigError above the limit.

@@ -27,7 +27,7 @@ from chainrule.inspection.derivation.markup import (
     Symbol,
 )
 from chainrule.inspection.derivation.tree import Node, Part, Term, cell
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.network.network import Slot
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.formulas.layers import Context, Link
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.network import backprop, objective
 from chainrule.network.tree import places
 

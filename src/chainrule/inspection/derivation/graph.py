@@ -71,7 +71,7 @@ from chainrule.inspection.derivation.markup import (
     Sum,
     Symbol,
 )
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.network import objective
 from chainrule.network.blocks import Block
 from chainrule.network.tree import fold

@@ -16,7 +16,7 @@ import re
 
 from chainrule.formulas.layers import Activation, Dense, Link
 from chainrule.inspection.derivation.markup import Symbol
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.network.tree import activations_after
 
 DENSE = "dense_"

@@ -1,6 +1,6 @@
 """The trace of a model: every number of one forward and backward pass, as a table, a data frame, JSON, or derivations.
 
-`chainrule.inspection.trace.walk` defines the numbers.
+`chainrule.inspection.walk` defines the numbers.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from chainrule.core.files import to_json
 from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context
-from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import MEMORY_LIMIT, Walk, check_memory
 from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from rich.table import Table
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.trace.gradient_check import GradientCheck
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.network.summary import as_bytes
 from chainrule.network.tree import places
 from chainrule.views import words

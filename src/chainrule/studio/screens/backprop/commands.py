@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError, DataError
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.model import Model
 from chainrule.network.answers import decide
 from chainrule.studio.screens.backprop.derived import chain_letters, derived, is_chain

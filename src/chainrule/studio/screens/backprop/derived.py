@@ -43,7 +43,7 @@ from chainrule.inspection.derivation.markup import (
 )
 from chainrule.inspection.derivation.tree import Node
 from chainrule.inspection.trace.trace import Trace
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 
 
 class PathCounts(NamedTuple):

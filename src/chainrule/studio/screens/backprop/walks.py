@@ -17,7 +17,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Link
 from chainrule.formulas.optimizers import GradientDescent
 from chainrule.inspection.trace.trace import Trace
-from chainrule.inspection.trace.walk import Walk
+from chainrule.inspection.walk import Walk
 from chainrule.model import Model
 from chainrule.network import tree
 from chainrule.recipe.data import Data
