@@ -23,20 +23,21 @@ class Clock(c.Callback):
 
     every_steps = 1
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, still: int = 0) -> None:
+        """Stand still for some steps at first."""
+        self.seconds, self.still = 0.0, still
 
     def on_steps(self, run: Any) -> None:
-        self.seconds, self.taken = run.step / 10, run.step
+        self.seconds, self.taken = max(0, run.step - self.still) / 10, run.step
 
     def on_epoch_end(self, run: Any) -> None:
         self.on_steps(run)
 
 
 def fitted(
-    monkeypatch: pytest.MonkeyPatch, limit: float, epochs: int = 100, **settings: Any
+    monkeypatch: pytest.MonkeyPatch, limit: float, epochs: int = 100, still: int = 0, **settings: Any
 ) -> tuple[c.Model, Clock]:
-    clock = Clock()
+    clock = Clock(still)
     model = c.Model(c.Network(3, [c.Dense(5), c.Tanh(), c.Dense(2)], c.SoftmaxCrossEntropy()))
     with monkeypatch.context() as patched:
         patched.setattr("chainrule.training.time_limit.time.monotonic", lambda: clock.seconds)
@@ -65,6 +66,15 @@ def test_a_limit_that_is_not_reached_changes_nothing(monkeypatch: pytest.MonkeyP
     free, _ = fitted(monkeypatch, 1000.0, 5)
     assert limited.history.stopped is None and len(limited.history) == 5
     np.testing.assert_array_equal(limited.theta, free.theta)
+
+
+def test_a_clock_that_stands_still_ends_nothing_and_is_planned_by_once_it_goes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    model, clock = fitted(monkeypatch, 10.0, epochs=3, still=30, shorten=True)
+    assert clock.taken == 30 and clock.seconds == 0 and model.history.stopped is None
+    model, clock = fitted(monkeypatch, 10.0, still=30, shorten=True)  # 95 steps more in 0.95 of the limit
+    assert clock.taken == 120 and model.history.stopped == "the time limit of 10 s is over"
 
 
 def test_the_seconds_may_count_from_before_the_training(monkeypatch: pytest.MonkeyPatch):

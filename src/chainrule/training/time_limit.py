@@ -111,8 +111,8 @@ class TimeLimit(Callback):
         """Stop at the limit, and plan the rest of the run."""
         now = time.monotonic()
         self.ends = [*self.ends, now][-RECENT - 1 :]
-        if self.shorten:
-            seconds = (now - self.ends[0]) / (len(self.ends) - 1)
+        seconds = (now - self.ends[0]) / (len(self.ends) - 1)
+        if self.shorten and seconds > 0:  # a coarse clock may stand still, which tells no speed
             self.plan(run, now, seconds / run.steps_per_epoch)
         self.look(run, now)
 
