@@ -24,7 +24,7 @@ from check_site import faults
 
 from chainrule import lab
 from chainrule.lab.vanishing import ARMS as NETWORKS
-from chainrule.lab.without_backprop_runs import ARMS as METHODS
+from chainrule.lab.without_backprop import ARMS as METHODS
 from chainrule.studio import screens
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.session.commands import find

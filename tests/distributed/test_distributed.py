@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chainrule import Adam, Compute, ConfigError, distributed, load
-from chainrule.distributed.environment import Rank, first_host, found
+from chainrule.distributed.processes import Rank, first_host, found
 from chainrule.training.settings import check_shards
 from distributed_processes import Process, Program, ending, places
 

@@ -59,10 +59,8 @@ from chainrule.inspection.attribution import (
     reinitialization_check,
     saliency,
 )
-from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Target, explained, label_numbers
-from chainrule.inspection.attribution.gradients import gauss_legendre, turning_points
-from chainrule.inspection.attribution.occlusion import windows
+from chainrule.inspection.attribution.methods import gauss_legendre, multipliers, turning_points, windows
 
 COMPLETE = ("integrated_gradients", "epsilon_lrp", "deep_lift")
 WITH_BASELINE = [name for name in METHODS if name != "epsilon_lrp"]

@@ -12,9 +12,9 @@ import pytest
 from chainrule.lab import optimizers, regularization, universality
 from chainrule.lab.regularization import RemedyRun
 from chainrule.lab.universality import TARGETS
-from chainrule.lab.vanishing_report import Measured
-from chainrule.lab.without_backprop_runs import ARMS, Course
-from chainrule.lab.without_backprop_runs import MethodRuns as Method
+from chainrule.lab.vanishing import Measured
+from chainrule.lab.without_backprop import ARMS, Course
+from chainrule.lab.without_backprop import MethodRuns as Method
 from chainrule.views import words
 from chainrule.views.words.en import lab_features as features
 from chainrule.views.words.en import lab_vanishing as vanishing

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule import ConfigError
-from chainrule.lab.vanishing import ARMS, DEPTHS, make_network, vanishing
-from chainrule.lab.vanishing_report import Measured, cells
+from chainrule.lab.vanishing import ARMS, DEPTHS, Measured, cells, make_network, vanishing
 from chainrule.views.words.en import lab_vanishing as words
 from chainrule.views.words.facts import CURES, NORMED, RESIDUAL_RELU
 

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import METHODS, ConfigError
 from chainrule.lab import Report, run
-from chainrule.lab import without_backprop_runs as runs
+from chainrule.lab import without_backprop as runs
 from chainrule.training.without_backprop import Estimator
 from chainrule.views import figures
 from chainrule.views.figures import search

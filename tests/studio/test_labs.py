@@ -12,7 +12,7 @@ import pytest
 from chainrule import SGD, Adam, ConfigError, Dense, Model, Network, SoftmaxCrossEntropy, Tanh
 from chainrule.core.random import generator
 from chainrule.lab import vanishing as lab
-from chainrule.lab.without_backprop_runs import ARMS, BATCH, MethodTask, run, samples
+from chainrule.lab.without_backprop import ARMS, BATCH, MethodTask, run, samples
 from chainrule.studio import screens
 from chainrule.studio.screens.labs.side_by_side import SideBySide
 from chainrule.studio.session.commands import COMMANDS, find

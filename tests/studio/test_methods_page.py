@@ -11,7 +11,7 @@ import pytest
 
 from chainrule.data.samples import Samples
 from chainrule.datasets import load_mnist
-from chainrule.lab.without_backprop_runs import ARMS
+from chainrule.lab.without_backprop import ARMS
 from chainrule.studio.page.static import methods
 from chainrule.studio.screens.labs import methods as labs
 from studio_pages import page_of

@@ -15,7 +15,7 @@ import pytest
 
 from chainrule import distributed
 from chainrule.distributed import agreement, processes
-from chainrule.distributed.environment import Rank
+from chainrule.distributed.processes import Rank
 from chainrule.engines.xla import sharded
 
 SECONDS = 120

@@ -17,8 +17,8 @@ from chainrule.data import checks
 from chainrule.engines import Plan, StepSettings
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.training.without_backprop import Estimator, Landscape, MethodSession, Search
-from chainrule.training.without_backprop.directions import centered_ranks
 from chainrule.training.without_backprop.landscape import walk_back_cost
+from chainrule.training.without_backprop.methods import centered_ranks
 from halves import half
 
 GENERATOR = np.random.default_rng(5)

@@ -31,7 +31,7 @@ from chainrule.inspection.features.features import best_inputs, exciting_samples
 from chainrule.inspection.features.representations import linear_probe
 from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
-from chainrule.lab import features, optimizers, regularization, universality, vanishing, without_backprop_runs
+from chainrule.lab import features, optimizers, regularization, universality, vanishing, without_backprop
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
@@ -300,11 +300,9 @@ def experiments() -> list[Any]:
     task = optimizers.DescentTask(few.X, few.y, other.X, other.y, 2, 4)
     run = optimizers.descend(optimizers.ARMS[1], 0.1, task, 0)
     parts = regularization.split(train, other, 60, 0, 0.2)
-    methods = without_backprop_runs.MethodTask(
-        without_backprop_runs.network(), *without_backprop_runs.samples()
-    )
-    arm = without_backprop_runs.ARMS["spsa"]
-    course = without_backprop_runs.run(methods, arm, 0.1, 0, 30, looks=1)
+    methods = without_backprop.MethodTask(without_backprop.network(), *without_backprop.samples())
+    arm = without_backprop.ARMS["spsa"]
+    course = without_backprop.run(methods, arm, 0.1, 0, 30, looks=1)
     digits = vanishing.DigitParts(few.X, few.y, (other.X, other.y), (other.X, other.y))
     found = features.examine(0, few, other, 1, 100, lambda share, what: None)
     return [
@@ -313,7 +311,7 @@ def experiments() -> list[Any]:
         optimizers.views(task.model(0), few.X, few.y, {"sgd": run.path}, 0.01, None)[1],
         regularization.learn(regularization.Remedy("plain"), parts, 0, 1),
         course,
-        without_backprop_runs.MethodRuns(arm, 0.1, [course]),
+        without_backprop.MethodRuns(arm, 0.1, [course]),
         found,
         features.pictures(found.model, "dense_1", other, 2, 0),
         vanishing._measure("sigmoid", 1, 4, digits, 0, 1),

@@ -15,8 +15,8 @@ from chainrule.explain.chords import Floats
 from chainrule.fitting.lookup import Lookup
 from chainrule.fitting.result import FitResult
 from chainrule.formulas.layers import Context, Embedding, Link
-from chainrule.inspection.attribution.deep_lift import ChordPass, NoRuleError, chord_pass
 from chainrule.inspection.attribution.explained import neutral
+from chainrule.inspection.attribution.methods import ChordPass, NoRuleError, chord_pass
 from chainrule.model import Model
 from chainrule.network import backprop
 from chainrule.network.tree import walk

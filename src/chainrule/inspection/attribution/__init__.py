@@ -19,11 +19,16 @@ others: the sum is the same, and a row of a wide table takes a hundredth of the 
 
 from __future__ import annotations
 
-from chainrule.inspection.attribution.deep_lift import deep_lift
-from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
-from chainrule.inspection.attribution.gradients import input_x_gradient, integrated_gradients, saliency
-from chainrule.inspection.attribution.methods import METHODS, attribute
-from chainrule.inspection.attribution.occlusion import occlusion
+from chainrule.inspection.attribution.methods import (
+    METHODS,
+    attribute,
+    deep_lift,
+    epsilon_lrp,
+    input_x_gradient,
+    integrated_gradients,
+    occlusion,
+    saliency,
+)
 from chainrule.inspection.attribution.reinitialization import Reinitialization, reinitialization_check
 from chainrule.inspection.attribution.result import Attribution
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.formulas.layers import Activation, Softmax
-from chainrule.inspection.attribution.deep_lift import NoRuleError, multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
+from chainrule.inspection.attribution.methods import NoRuleError, multipliers
 from chainrule.inspection.walk import Walk
 from chainrule.network import objective
 from chainrule.network.answers import decide

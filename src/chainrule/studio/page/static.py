@@ -37,8 +37,8 @@ from chainrule.lab.vanishing import (
     WATCHED,
     WIDTH,
 )
-from chainrule.lab.without_backprop_runs import ARMS as METHODS
-from chainrule.lab.without_backprop_runs import BATCH, HIDDEN, POOL, TRAIN
+from chainrule.lab.without_backprop import ARMS as METHODS
+from chainrule.lab.without_backprop import BATCH, HIDDEN, POOL, TRAIN
 from chainrule.recipe.build import PIXELS_RATE, TABLE_RATE
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.export import page_style

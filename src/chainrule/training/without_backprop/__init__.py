@@ -15,16 +15,21 @@ from chainrule.core.lazy import lazy
 from chainrule.training.without_backprop.base import Estimator, Method, Search
 
 if TYPE_CHECKING:
-    from chainrule.training.without_backprop.backward import (
-        Backpropagation,
-        FeedbackAlignment,
-        RandomFeatures,
-    )
-    from chainrule.training.without_backprop.differences import CentralDifferences, ForwardDifferences
-    from chainrule.training.without_backprop.directions import SPSA, ForwardGradient, OpenAIES
     from chainrule.training.without_backprop.landscape import Landscape
-    from chainrule.training.without_backprop.methods import METHODS
-    from chainrule.training.without_backprop.searches import CMAES, NoTraining, RandomSearch
+    from chainrule.training.without_backprop.methods import (
+        CMAES,
+        METHODS,
+        SPSA,
+        Backpropagation,
+        CentralDifferences,
+        FeedbackAlignment,
+        ForwardDifferences,
+        ForwardGradient,
+        NoTraining,
+        OpenAIES,
+        RandomFeatures,
+        RandomSearch,
+    )
     from chainrule.training.without_backprop.session import MethodSession
 
 __all__ = [
@@ -50,12 +55,11 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "backward": "Backpropagation FeedbackAlignment RandomFeatures",
-        "differences": "CentralDifferences ForwardDifferences",
-        "directions": "ForwardGradient OpenAIES SPSA",
         "landscape": "Landscape",
-        "methods": "METHODS",
-        "searches": "CMAES NoTraining RandomSearch",
+        "methods": (
+            "Backpropagation CMAES CentralDifferences FeedbackAlignment ForwardDifferences ForwardGradient METHODS "
+            "NoTraining OpenAIES RandomFeatures RandomSearch SPSA"
+        ),
         "session": "MethodSession",
     },
 )

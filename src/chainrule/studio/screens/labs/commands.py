@@ -9,7 +9,7 @@ from chainrule.core.settings import check_number
 from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab.vanishing import ARMS as NETS
-from chainrule.lab.without_backprop_runs import ARMS as METHODS
+from chainrule.lab.without_backprop import ARMS as METHODS
 from chainrule.studio.screens.labs.methods import MethodRun
 from chainrule.studio.screens.labs.vanishing import VanishingRun
 from chainrule.studio.session.commands import command

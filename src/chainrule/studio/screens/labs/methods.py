@@ -10,7 +10,7 @@ from chainrule.engines import ENGINES
 from chainrule.formulas.layers import ACTIVATIONS, Dense, Layer
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam
-from chainrule.lab.without_backprop_runs import ARMS, BATCH, HIDDEN, POOL, Course, MethodRuns, samples
+from chainrule.lab.without_backprop import ARMS, BATCH, HIDDEN, POOL, Course, MethodRuns, samples
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.studio.screens.labs.side_by_side import ArmLooks, Look, SideBySide, Tell
@@ -166,7 +166,7 @@ class MethodRun(SideBySide):
         )
         activation = ACTIVATIONS[self.activation].__name__
         return f"""from chainrule import Adam, Dense, Model, Network, SoftmaxCrossEntropy, {activation}
-from chainrule.lab.without_backprop_runs import ARMS, samples
+from chainrule.lab.without_backprop import ARMS, samples
 from chainrule.studio.screens.labs.methods import PassBudget
 from chainrule.training.without_backprop import Search
 

@@ -21,10 +21,10 @@ from chainrule.lab.vanishing import (
     WATCHED,
     WIDTH,
     DigitParts,
+    Measured,
     load_parts,
     make_network,
 )
-from chainrule.lab.vanishing_report import Measured
 from chainrule.model import Model
 from chainrule.studio.screens.labs.side_by_side import ArmLooks, Look, SideBySide, Tell
 from chainrule.training.run import Run

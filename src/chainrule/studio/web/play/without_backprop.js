@@ -104,7 +104,7 @@ export function withoutBackprop(studio, soon) {
 
   function codeOf({ arms, depth, activation, passes, seed }) {
     const kind = lab.activations[activation], sizes = arms.map((name) => `'${name}': ${lab.arms[name].size}`).join(', '), layers = Array(depth).fill(`Dense(${lab.hidden}), ${kind}()`).join(', ');
-    return [`from chainrule import Adam, Dense, Model, Network, SoftmaxCrossEntropy, ${kind}`, 'from chainrule.lab.without_backprop_runs import ARMS, samples', 'from chainrule.studio.screens.labs.methods import PassBudget', 'from chainrule.training.without_backprop import Search', '',
+    return [`from chainrule import Adam, Dense, Model, Network, SoftmaxCrossEntropy, ${kind}`, 'from chainrule.lab.without_backprop import ARMS, samples', 'from chainrule.studio.screens.labs.methods import PassBudget', 'from chainrule.training.without_backprop import Search', '',
       'train, test = samples()', `for arm, size in {${sizes}}.items():`, `    network = Network(${(28 / lab.pool) ** 2}, [${layers}, Dense(${CLASSES})], SoftmaxCrossEntropy())`, `    model, method = Model(network, seed=${seed}, dtype="float64"), ARMS[arm].make(size)`,
       `    model.fit(train, epochs=${lab.epochs}, batch_size=${lab.batch}, optimizer=None if isinstance(method, Search) else Adam(size),`, `              method=method, engine="reference", callbacks=[PassBudget(${passes})])`, '    print(arm, model.evaluate(test, metrics=["accuracy"]))', ''].join('\n');
   }
