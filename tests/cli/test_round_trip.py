@@ -22,7 +22,7 @@ from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import Data, check, divide, is_held_out, load
 from chainrule.recipe.data import split as split_data
 from chainrule.recipe.settings import Settings
-from chainrule.training.fit import split
+from chainrule.training.arguments import split
 
 TASKS = {
     "numbers": "regression",

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.datasets import excel, idx, read_table
+from chainrule.datasets import idx, read_table, table_files
 
 
 def workbook(path: Path, *rows: list[Any], **others: list[list[Any]]) -> Path:
@@ -243,8 +243,8 @@ def test_bombs_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     path = with_sheet(tmp_path / "t.xlsx", xml, part or "xl/worksheets/sheet1.xml")
     assert path.stat().st_size < 40_000
     monkeypatch.setattr(idx, "SAFE_BYTES", 4 << 20)
-    monkeypatch.setattr(excel, "MAX_ROWS", 10_000)
-    monkeypatch.setattr(excel, "MAX_CELLS", 200_000)
+    monkeypatch.setattr(table_files, "MAX_ROWS", 10_000)
+    monkeypatch.setattr(table_files, "MAX_CELLS", 200_000)
     tracemalloc.start()
     try:
         with pytest.raises(c.ChainruleError, match=said) as caught:

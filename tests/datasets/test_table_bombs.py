@@ -13,8 +13,7 @@ from pyarrow import parquet
 
 import chainrule as c
 from chainrule.datasets import idx, read_table
-from chainrule.datasets.parquet_pages import chunks, pages
-from chainrule.datasets.table_files import unpacked_bytes
+from chainrule.datasets.table_files import chunks, pages, unpacked_bytes
 
 N = 20_000
 LONG = "x" * 1000

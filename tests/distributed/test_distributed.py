@@ -17,7 +17,7 @@ import pytest
 
 from chainrule import Adam, Compute, ConfigError, distributed, load
 from chainrule.distributed.processes import Rank, first_host, found
-from chainrule.training.settings import check_shards
+from chainrule.training.arguments import check_shards
 from distributed_processes import Process, Program, ending, places
 
 SECONDS = 300

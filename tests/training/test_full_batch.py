@@ -10,8 +10,8 @@ import pytest
 from chainrule import Dense, GradientDescent, MeanSquaredError, Network, SoftmaxCrossEntropy, Tanh
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, native, select
-from chainrule.training import solver
-from chainrule.training.solver import ByEngine, ByFormulas
+from chainrule.training import trainers
+from chainrule.training.trainers import ByEngine, ByFormulas
 
 pytestmark = pytest.mark.skipif(native.REASON is not None, reason=f"{native.REASON}")
 N = 50
@@ -21,7 +21,7 @@ N = 50
 @pytest.mark.parametrize("is_weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize("task", ["classes", "numbers"])
 def test_engine_and_formulas_agree(task: str, is_weighted: bool, chunk: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(solver, "CHUNK", chunk)
+    monkeypatch.setattr(trainers, "CHUNK", chunk)
     rng = np.random.default_rng(0)
     loss: Any = SoftmaxCrossEntropy() if task == "classes" else MeanSquaredError()
     network = Network(5, [Dense(7), Tanh(), Dense(3)], loss, l2=0.1, l1=0.01)
@@ -31,7 +31,7 @@ def test_engine_and_formulas_agree(task: str, is_weighted: bool, chunk: int, mon
     theta = rng.normal(size=network.size)
     plan = Plan(network=network, optimizer=GradientDescent(), batch_size=N, dtype=theta.dtype)
     by_formulas = ByFormulas(plan, theta, {})
-    by_engine = ByEngine(select("native", plan._replace(optimizer=solver.SPY)), plan, theta, {}, N)
+    by_engine = ByEngine(select("native", plan._replace(optimizer=trainers.SPY)), plan, theta, {}, N)
     for _ in range(2):
         found, expected = by_engine(samples), by_formulas(samples)
         np.testing.assert_allclose(found[:2], expected[:2], 1e-12)
@@ -45,5 +45,7 @@ def test_an_objective_that_is_not_finite_is_given_as_it_is():
     samples = Samples(np.ones((4, 2)), np.ones((4, 1)), np.ones(4), 1)
     theta = np.full(network.size, 1e200)
     plan = Plan(network=network, optimizer=GradientDescent(), batch_size=4, dtype=theta.dtype)
-    loss, _, g = ByEngine(select("native", plan._replace(optimizer=solver.SPY)), plan, theta, {}, 4)(samples)
+    loss, _, g = ByEngine(select("native", plan._replace(optimizer=trainers.SPY)), plan, theta, {}, 4)(
+        samples
+    )
     assert loss == np.inf and g.shape == theta.shape

@@ -20,7 +20,7 @@ from chainrule.core.random import generator
 from chainrule.core.settings import check_count
 from chainrule.data.exact import MAX_BUCKETS, bucket_of_rows
 from chainrule.datasets.column_files import ColumnFile, find_files, read_as
-from chainrule.datasets.columns import is_text
+from chainrule.datasets.parquet_source import is_text
 from chainrule.errors import ConfigError
 
 BUCKET_BYTES = 1 << 28

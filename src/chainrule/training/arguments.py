@@ -1,4 +1,4 @@
-"""A source as an argument of `fit`: checks of the other arguments, and the stream that the loop reads."""
+"""The arguments of `fit`, checked: the samples or the source, the settings, and what the run is made of."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule import distributed
 from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, TargetsLike
+from chainrule.core.settings import check_choice, check_count
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.engines import Plan
-from chainrule.errors import ChainruleError, ConfigError, DataError
-from chainrule.formulas.layers import PiecewiseLinearEmbedding
+from chainrule.errors import ChainruleError, ConfigError, DataError, option
+from chainrule.formulas.layers import Dropout, PiecewiseLinearEmbedding
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
-from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.formulas.schedules import SCHEDULES, ReduceOnPlateau, Schedule
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import metric_names
 from chainrule.training import fit as training
-from chainrule.training import settings
 from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
-from chainrule.training.options import FitOptions
+from chainrule.training.options import FACTORS, Compute, FitOptions, Schedules
 from chainrule.training.run import Run, RunSettings, Trainer
-from chainrule.training.settings import named
+from chainrule.training.settings import as_optimizer, as_schedule, named
+from chainrule.training.trainers import trainer_for
+from chainrule.training.without_backprop import Method, Search
+
+# --- a source in place of arrays
 
 
 def arrays(source: ArraySource, y: TargetsLike, sample_weight: ArrayLike | None) -> tuple[Any, Any, Any]:
@@ -93,7 +97,7 @@ def stream(
     )
 
 
-# --- check the arguments of `fit`, of a model or an ensemble, and train ----------------------------------------------
+# --- check all arguments, of a model or an ensemble, and train
 
 
 def checked_fit(
@@ -112,16 +116,16 @@ def checked_fit(
     A model that is rejected before its first step does not change.
     """
     network, compute = model.network, options.engine
-    method = settings.as_method(options.method, options.optimizer, options.schedule, compute.engine)
-    optimizer = settings.as_optimizer(options.optimizer)
-    schedule = settings.as_schedule(options.schedule.learning_rate, optimizer)
-    factors = settings.as_factors(options.schedule, optimizer, network)
-    precision = settings.check_precision(compute.precision, model.dtype, optimizer)
-    device = settings.check_device(compute.device)
+    method = as_method(options.method, options.optimizer, options.schedule, compute.engine)
+    optimizer = as_optimizer(options.optimizer)
+    schedule = as_schedule(options.schedule.learning_rate, optimizer)
+    factors = as_factors(options.schedule, optimizer, network)
+    precision = check_precision(compute.precision, model.dtype, optimizer)
+    device = check_device(compute.device)
     names = metric_names(options.metrics, model.task, each_epoch=True)
-    shards = settings.check_shards(compute, optimizer, method, members)
-    epochs = checks.check_count(options.epochs, "epochs", 0)
-    size = None if options.batch_size is None else checks.check_count(options.batch_size, "batch_size")
+    shards = check_shards(compute, optimizer, method, members)
+    epochs = check_count(options.epochs, "epochs", 0)
+    size = None if options.batch_size is None else check_count(options.batch_size, "batch_size")
     _check_validation(options.validation_data, options.validation_fraction)
     wanted_scale = _check_scale(model, options.scale_targets)
     monitor = schedule.monitor if isinstance(schedule, ReduceOnPlateau) else ""
@@ -149,9 +153,7 @@ def checked_fit(
     if isinstance(X, Source):
         beside = {"y": y, "sample_weight": weight, "validation_fraction": options.validation_fraction}
         check(beside, size, optimizer, members is not None, network, model.states)
-        training.trainer_for(optimizer, method).engine(
-            compute.engine, plan
-        )  # raises before the pass over all rows
+        trainer_for(optimizer, method).engine(compute.engine, plan)  # raises before the pass over all rows
         samples = stream(X, model, model.classes, model.feature_names, options.class_weight)
         # The first pass over the rows measures the network's inputs and everything else.
         measured = [training.measure(network, model.states, samples, model.dtype)]
@@ -172,7 +174,7 @@ def checked_fit(
         )
     held_out = _validation(model, options.validation_data, classes, features)
     if options.validation_fraction is not None and isinstance(samples, Samples):
-        samples, held_out = training.split(samples, options.validation_fraction, model.seed)
+        samples, held_out = split(samples, options.validation_fraction, model.seed)
     scale = _scale(model, wanted_scale, samples)
     samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
     plan = plan._replace(
@@ -180,7 +182,7 @@ def checked_fit(
         streamed=samples.n if isinstance(samples, Stream) else None,
         shards=shards,
         reduce=compute.reduce,
-        group=settings.check_group(compute.group, members),
+        group=check_group(compute.group, members),
     )
     if options.verbose and distributed.is_first():
         from chainrule.training.listeners import ProgressBar
@@ -306,3 +308,159 @@ def _validation(
         return stream(data, model, classes, features)
     names = ("validation_data[0]", "validation_data[1]")
     return checks.check_samples(model.network, *data, classes=classes, features=features, names=names)[0]
+
+
+def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
+    """Split samples into training and validation samples, by the rows drawn by `split_rows`."""
+    train, held_out = map(samples.take, training.split_rows(samples.n, fraction, seed))
+    if not (train.weight.any() and held_out.weight.any()):
+        raise DataError(
+            "validation_fraction leaves only samples of weight 0 on one side; pass validation_data."
+        )
+    return train, held_out
+
+
+# --- the settings of a training
+
+REDUCE = {"tree": "the same bits for any number of processes", "psum": "the order that JAX takes"}
+"""The ways to sum over processes."""
+
+
+def as_factors(given: Schedules, optimizer: AnyOptimizer, network: Network) -> dict[str, Schedule]:
+    """Return the schedules of a step's factors by name: decay, dropout or smoothing, without those that stay 1.
+
+    Raises ConfigError for a factor without effect.
+    """
+    changed = {
+        "decay": (
+            isinstance(optimizer, Optimizer) and optimizer.decays,
+            "needs an optimizer with weight decay, such as AdamW",
+        ),
+        "dropout": (
+            any(isinstance(link.layer, Dropout) for link in network.walk()),
+            "needs a Dropout in the network",
+        ),
+        "smoothing": (
+            network.loss.smoothed(0.5) is not network.loss,
+            "needs a loss with label_smoothing above 0, such as SoftmaxCrossEntropy(label_smoothing=0.1)",
+        ),
+    }
+    made: dict[str, Schedule] = {}
+    for name, setting in FACTORS.items():
+        schedule, (does, needs) = getattr(given, setting), changed[name]
+        argument = f"the schedule of {setting}"
+        if schedule is None:
+            continue
+        if isinstance(schedule, str):
+            schedule = check_choice(schedule, SCHEDULES, argument)()
+        if not isinstance(schedule, Schedule) or isinstance(schedule, ReduceOnPlateau):
+            raise ConfigError(
+                f"{argument} must be a schedule of the step such as FlatCosine(), or a name, not {schedule!r}."
+            )
+        if isinstance(optimizer, Solver):
+            raise ConfigError(f"{named(optimizer)} needs the same objective at each step; omit {argument}.")
+        if not does:
+            raise ConfigError(f"{argument} {needs}; omit it.")
+        made[name] = schedule
+    return made
+
+
+def as_method(
+    method: Method | str | None, optimizer: Any, schedules: Schedules, engine: str
+) -> Method | None:
+    """Return a method from a method or its name, or None. Raises ConfigError if other settings conflict with it.
+
+    optimizer: as given by the user, None if not set.
+    """
+    if method is None:
+        return None
+    from chainrule.training.without_backprop import METHODS, Backpropagation
+
+    if isinstance(method, str):
+        method = check_choice(method, METHODS, "method")()
+    if not isinstance(method, Method):
+        raise ConfigError(f"method must be a method such as SPSA(c=1e-3), or a name, not {method!r}.")
+    if isinstance(method, Search):
+        for name, given in (("optimizer", optimizer), ("schedule", schedules.learning_rate)):
+            if given is not None:
+                raise ConfigError(f"{method.kind} makes its own steps; omit {option(name)}.")
+    if isinstance(method, Backpropagation):
+        return method
+    solver = as_optimizer(optimizer)
+    if isinstance(solver, Solver):
+        raise ConfigError(
+            f"{named(solver)} needs the exact gradient, not the estimate of {method.kind}; "
+            f"use {option('optimizer', 'Adam', 'adam')}."
+        )
+    if engine not in ("auto", "reference"):
+        raise ConfigError(
+            f"{method.kind} runs on the reference engine, not {engine!r}; "
+            f"use {option('engine', 'engine=' + repr('auto'), 'auto')}."
+        )
+    return method
+
+
+def check_device(name: object) -> str | None:
+    """Check that a device is text or None, and return it; the engine checks whether it exists."""
+    if name is None or isinstance(name, str):
+        return name
+    raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
+
+
+def check_shards(compute: Compute, optimizer: object, method: Method | None, members: object) -> int | None:
+    """Return the number of shards of each batch, None for whole batches. Raises ConfigError if a batch has none."""
+    shards, reduce = compute.shards, compute.reduce
+    check_choice(reduce, REDUCE, "reduce")
+    if not distributed.is_initialized():
+        if reduce != "tree":
+            raise ConfigError(
+                f"{option('reduce', 'reduce=' + repr(reduce), reduce)} is a way to sum over processes; call "
+                "chainrule.distributed.initialize() first, or omit it."
+            )
+        if shards is None:
+            return None
+    why = None
+    if isinstance(optimizer, Solver):
+        why = f"{named(optimizer)} has no batches"
+    elif method is not None and method.kind != "backpropagation":
+        why = f"{method.kind} runs in one process"
+    elif members is not None:
+        why = "the members of an ensemble train one by one"
+    if why is not None:
+        if shards is None and distributed.process_count() == 1:
+            return None
+        raise ConfigError(
+            f"{option('shards')} are parts of a batch, and {why}; train in one process without them."
+        )
+    usual = distributed.SHARDS if reduce == "tree" else distributed.process_count()
+    count = check_count(usual if shards is None else shards, "shards")
+    if count & (count - 1):
+        raise ConfigError(
+            f"{option('shards')} must be a power of two, not {count}; {distributed.SHARDS} is usual."
+        )
+    return count
+
+
+def check_precision(precision: object, dtype: DTypeLike, optimizer: object) -> str | None:
+    """Check that precision is "bf16" or None and suits dtype and optimizer, and return it."""
+    if precision is None:
+        return None
+    if precision != "bf16":
+        raise ConfigError(f"precision must be 'bf16', or None for the model's own, not {precision!r}.")
+    if np.dtype(dtype) != np.float32:
+        name = option("precision", "precision 'bf16'", "bf16")
+        raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; omit it.")
+    if isinstance(optimizer, Solver):
+        raise ConfigError(
+            f"{named(optimizer)} runs on the reference engine, which does not support bf16; omit {option('precision')}."
+        )
+    return "bf16"
+
+
+def check_group(group: object, members: object) -> int | None:
+    """Check the number of members of an ensemble that one program trains, and return it; None for one by one."""
+    if group is None:
+        return None
+    if members is None:
+        raise ConfigError("group is for the members of an Ensemble, and a Model is one network; omit it.")
+    return check_count(group, "group")

@@ -14,19 +14,17 @@ from chainrule.data.samples import Samples, dense
 from chainrule.data.stream import Stream
 from chainrule.distributed import process_count
 from chainrule.engines import ForwardWalks
-from chainrule.errors import ConfigError, DataError, instead, option
+from chainrule.errors import ConfigError, instead, option
 from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
-from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.formulas.optimizers import AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 from chainrule.training import checkpoint
 from chainrule.training.history import History
-from chainrule.training.run import Run, RunSettings, Trainer, copied
-from chainrule.training.solver import BySolver
+from chainrule.training.run import Run, RunSettings, copied
 from chainrule.training.together import Together
-from chainrule.training.trainers import ByGradient, ByMethod
-from chainrule.training.without_backprop import Method
+from chainrule.training.trainers import trainer_for
 
 MEASURED = (Standardize, PiecewiseLinearEmbedding)
 """The layers whose states are measured on the samples."""
@@ -75,15 +73,6 @@ def fit(model: Any, settings: RunSettings) -> History:
         model.states = session.states
         model.epochs_trained, model.steps_trained = run.trained
     return run.history
-
-
-def trainer_for(optimizer: AnyOptimizer, method: Method | None) -> Trainer:
-    """Return the trainer for an optimizer and a method; method None for backpropagation."""
-    if isinstance(optimizer, Solver):
-        return BySolver(optimizer)
-    if method is None or method.kind == "backpropagation":
-        return ByGradient()
-    return ByMethod(method)
 
 
 def checked_state(state: object, fresh: object, optimizer: AnyOptimizer) -> Any:
@@ -179,13 +168,3 @@ def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], N
         )
     order: NDArray[np.int64] = generator(seed, "split", 0).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])
-
-
-def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Split samples into training and validation samples, by the rows drawn by `split_rows`."""
-    train, held_out = map(samples.take, split_rows(samples.n, fraction, seed))
-    if not (train.weight.any() and held_out.weight.any()):
-        raise DataError(
-            "validation_fraction leaves only samples of weight 0 on one side; pass validation_data."
-        )
-    return train, held_out
