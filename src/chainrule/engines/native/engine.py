@@ -11,24 +11,18 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
-from chainrule.engines.native.program import (
-    Program,
-    as_it_lies,
-    as_rows,
-    is_direct,
-    knows_loss,
-    knows_optimizer,
-    settings_of,
-    unknown,
-)
+from chainrule.engines.native.program import Program
 from chainrule.engines.native.threads import cores, threads
 from chainrule.engines.step import diagnosis
 from chainrule.engines.step.base import OnProcessor, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.formulas.layers import Link
+from chainrule.formulas.losses import Loss
+from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 
 MAX_CONVERTED = 1 << 24
@@ -64,6 +58,75 @@ def instruction_set() -> str:
 def workers() -> int:
     """Return the maximum number of threads of a session: at most one per core."""
     return min(threads(), cores())
+
+
+# --- what the kernels know
+
+
+def unknown(network: Network) -> Link | None:
+    """Return the first link with operations unknown to the kernels, or None."""
+    return next((link for link in network.walk() if not is_known(link)), None)
+
+
+def is_known(link: Link) -> bool:
+    """Return whether the kernels know a link's operations."""
+    ops = link.layer.ops(link.fan_in)
+    return ops is not None and all(
+        op.name in _native.OPS and (op.function is None or op.function in _native.ACTIVATIONS) for op in ops
+    )
+
+
+def knows_loss(loss: Loss) -> bool:
+    """Return whether the kernels support a loss's formula."""
+    formula = loss.formula()
+    return formula is not None and formula.name in _native.LOSSES
+
+
+def knows_optimizer(optimizer: Optimizer) -> bool:
+    """Return whether the kernels support an optimizer's rule."""
+    rule = optimizer.rule()
+    return rule is not None and rule.name in _native.RULES
+
+
+def settings_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return an optimizer in the form of native/optimizers.h: the number of its rule, and the rule's settings."""
+    rule = optimizer.rule()
+    assert rule is not None
+    name, *settings = rule
+    return {"rule": _native.RULES[name], **dict(zip(rule._fields[1:], settings, strict=True))}
+
+
+# --- the samples that they read
+
+
+def is_direct(X: RowsLike) -> bool:
+    """Return whether the kernels can read samples in place: an array of any strides, or a CSR matrix."""
+    if getattr(X, "format", None) == "csr":
+        parts = (X.data, X.indices, X.indptr)
+        return (
+            is_direct(X.data)
+            and X.indices.dtype == X.indptr.dtype
+            and X.indptr.dtype in (np.int32, np.int64)
+            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
+        )
+    if not isinstance(X, np.ndarray) or X.dtype.char not in "Bfd" or not X.dtype.isnative:
+        return False
+    flags = X.flags
+    return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
+
+
+def as_it_lies(X: RowsLike) -> Any:
+    """Return the kernels' arguments for such samples: the array, or the three arrays of a CSR matrix."""
+    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+
+
+def as_rows(X: RowsLike, dtype: DTypeLike) -> Any:
+    """Convert other rows to a dense array of dtype."""
+    with np.errstate(all="ignore"):  # the forward pass reports overflow
+        return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+
+
+# --- the engine, its forward pass and its session
 
 
 class NativeEngine(OnProcessor):

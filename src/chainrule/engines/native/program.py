@@ -1,4 +1,4 @@
-"""A network as a program of native/program.h: its operations on numbered buffers, some fused, and the rows it reads."""
+"""A network as a program of native/program.h: its operations on numbered buffers, some of them fused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.core.arrays import RowsLike
-from chainrule.formulas.layers import Link
-from chainrule.formulas.losses import Formula, Loss
-from chainrule.formulas.optimizers import Optimizer
+from chainrule.formulas.losses import Formula
 from chainrule.network.constraints import Bounds
 from chainrule.network.network import Network
 from chainrule.network.ops import Op, operations
@@ -25,19 +22,6 @@ except ImportError:  # not built: the engine supports nothing
 
 DENSE = ("dense", "grouped_dense")
 """The operations with which a following activation can be fused."""
-
-
-def unknown(network: Network) -> Link | None:
-    """Return the first link with operations unknown to the kernels, or None."""
-    return next((link for link in network.walk() if not is_known(link)), None)
-
-
-def is_known(link: Link) -> bool:
-    """Return whether the kernels know a link's operations."""
-    ops = link.layer.ops(link.fan_in)
-    return ops is not None and all(
-        op.name in _native.OPS and (op.function is None or op.function in _native.ACTIVATIONS) for op in ops
-    )
 
 
 class Program:
@@ -193,53 +177,3 @@ def named_constants(name: str, given: Mapping[str, Any]) -> tuple[float, float]:
     """Return c0 and c1 of the operation, function or loss of this name; 0 for missing constants."""
     c0, c1, *_ = *(float(given[constant]) for constant in _native.CONSTANTS[name]), 0.0, 0.0
     return c0, c1
-
-
-def knows_loss(loss: Loss) -> bool:
-    """Return whether the kernels support a loss's formula."""
-    formula = loss.formula()
-    return formula is not None and formula.name in _native.LOSSES
-
-
-def knows_optimizer(optimizer: Optimizer) -> bool:
-    """Return whether the kernels support an optimizer's rule."""
-    rule = optimizer.rule()
-    return rule is not None and rule.name in _native.RULES
-
-
-def settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return an optimizer in the form of native/optimizers.h: the number of its rule, and the rule's settings."""
-    rule = optimizer.rule()
-    assert rule is not None
-    name, *settings = rule
-    return {"rule": _native.RULES[name], **dict(zip(rule._fields[1:], settings, strict=True))}
-
-
-# --- the rows that it reads
-
-
-def is_direct(X: RowsLike) -> bool:
-    """Return whether the kernels can read samples in place: an array of any strides, or a CSR matrix."""
-    if getattr(X, "format", None) == "csr":
-        parts = (X.data, X.indices, X.indptr)
-        return (
-            is_direct(X.data)
-            and X.indices.dtype == X.indptr.dtype
-            and X.indptr.dtype in (np.int32, np.int64)
-            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
-        )
-    if not isinstance(X, np.ndarray) or X.dtype.char not in "Bfd" or not X.dtype.isnative:
-        return False
-    flags = X.flags
-    return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
-
-
-def as_it_lies(X: RowsLike) -> Any:
-    """Return the kernels' arguments for such samples: the array, or the three arrays of a CSR matrix."""
-    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
-
-
-def as_rows(X: RowsLike, dtype: DTypeLike) -> Any:
-    """Convert other rows to a dense array of dtype."""
-    with np.errstate(all="ignore"):  # the forward pass reports overflow
-        return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
