@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.engines.step.base import Engine, ForwardWalk, ForwardWalks, Plan, Session, StepSettings
-from chainrule.engines.xla import XlaEngine
+from chainrule.engines.xla.engine import XlaEngine
 from chainrule.errors import ConfigError, option
 
 ENGINES: dict[str, Engine] = {

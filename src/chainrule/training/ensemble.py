@@ -124,14 +124,14 @@ class EnsembleSession:
         self, size: int, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int
     ) -> dict[int, NonFiniteError]:
         """Take the steps for `size` members at a time, in one program; return the errors by member."""
-        from chainrule.engines.xla import group
+        from chainrule.engines.xla.session import step_together
 
         chosen, errors = self.members, dict[int, NonFiniteError]()
         for begin in range(0, len(chosen), size):
             some = chosen[begin : begin + size]
             mine = rows if rows.ndim == 1 else rows[:, some]
             sessions: Any = [self.sessions[i] for i in some]
-            found = group.steps(sessions, samples, mine, settings, first)
+            found = step_together(sessions, samples, mine, settings, first)
             errors |= {some[place]: error for place, error in found.items()}
         return errors
 
