@@ -33,7 +33,7 @@ from chainrule import (
 )
 from chainrule.core.random import uniform_bits
 from chainrule.engines.xla import samples
-from chainrule.engines.xla.sharded import arranged, bounds, tree_sum
+from chainrule.engines.xla.engine import arranged, bounds, tree_sum
 from chainrule.training import loop
 
 DRAWS = np.random.default_rng(0)

@@ -38,8 +38,8 @@ from chainrule.training import loop
 # What a run imports, and nothing that begins a thread: a child may be forked.
 for module in (
     "jax.experimental.multihost_utils",
-    "chainrule.engines.xla.sharded",
-    "chainrule.training.together",
+    "chainrule.engines.xla.engine",
+    "chainrule.training.fit",
 ):
     import_module(module)
 

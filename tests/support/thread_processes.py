@@ -16,7 +16,7 @@ import pytest
 from chainrule import distributed
 from chainrule.distributed import agreement, processes
 from chainrule.distributed.processes import Rank
-from chainrule.engines.xla import sharded
+from chainrule.engines.xla import engine
 
 SECONDS = 120
 """The most that one waits for another."""
@@ -44,12 +44,12 @@ class ThreadProcesses:
         self.changed, self.messages, self.is_left = threading.Condition(), dict[int, dict[int, Any]](), False
         monkeypatch.setattr(processes, "_STATE", self.state)
         monkeypatch.setattr(agreement, "_gather", self.gathered)
-        summed, program = sharded.ShardedSteps.summed, sharded.program
+        summed, program = engine.ShardedSteps.summed, engine.program
 
-        def summed_over_threads(steps: sharded.ShardedSteps, parts: Any) -> Any:
+        def summed_over_threads(steps: engine.ShardedSteps, parts: Any) -> Any:
             return self.summed(steps, parts) if distributed.process_count() > 1 else summed(steps, parts)
 
-        monkeypatch.setattr(sharded.ShardedSteps, "summed", summed_over_threads)
+        monkeypatch.setattr(engine.ShardedSteps, "summed", summed_over_threads)
 
         def own_program(plan: Any, make: Any) -> Any:
             """The steps of a thread of their own, with what is compiled shared, in which no thread's number stands."""
@@ -57,7 +57,7 @@ class ThreadProcesses:
             made.compiled = program(plan, make).compiled
             return made
 
-        monkeypatch.setattr(sharded, "program", own_program)
+        monkeypatch.setattr(engine, "program", own_program)
 
     def gathered(self, row: Any) -> np.ndarray:
         """The rows of all, in each of them."""
@@ -77,11 +77,11 @@ class ThreadProcesses:
             self.is_left = True
             self.changed.notify_all()
 
-    def summed(self, steps: sharded.ShardedSteps, parts: Any) -> Any:
+    def summed(self, steps: engine.ShardedSteps, parts: Any) -> Any:
         """The sum over the shards of all, each of which sums its own branch of the tree first."""
         first, last = steps.own
         own = steps.run("own sums", steps.along_tree, parts[first:last])
-        return steps.run("sums", steps.along_tree, sharded.put(self.gathered(np.asarray(own)), parts.device))
+        return steps.run("sums", steps.along_tree, engine.put(self.gathered(np.asarray(own)), parts.device))
 
     def results(self, work: Callable[[], Any], timeout: float = 600.0) -> list[Any]:
         """What `work()` returns in each of them, or its error."""

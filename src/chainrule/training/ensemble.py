@@ -124,7 +124,7 @@ class EnsembleSession:
         self, size: int, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int
     ) -> dict[int, NonFiniteError]:
         """Take the steps for `size` members at a time, in one program; return the errors by member."""
-        from chainrule.engines.xla.session import step_together
+        from chainrule.engines.xla.engine import step_together
 
         chosen, errors = self.members, dict[int, NonFiniteError]()
         for begin in range(0, len(chosen), size):
