@@ -18,11 +18,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import Callback, ConfigError, DataError, Ensemble, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators import tune
-from chainrule.estimators.tuning import search, study
-from chainrule.estimators.tuning import trial as one_trial
-from chainrule.estimators.tuning.search import by_chance
+from chainrule.estimators.tuning import search
+from chainrule.estimators.tuning import search as one_trial
+from chainrule.estimators.tuning.search import Problem, Tried, by_chance, tried
 from chainrule.estimators.tuning.spaces import FAST, SPACES
-from chainrule.estimators.tuning.trial import Problem, Tried, tried
 from chainrule.fitting.held import result_of
 from chainrule.presets import PRESETS
 from chainrule.tables.data import FitInput
@@ -210,8 +209,8 @@ def test_trials_at_a_time_are_all_tried_and_share_the_cores(tmp_path):
     found = tune(regressor(), X, Y, trials=6, jobs=2)
     assert len(found.trials) == 6 and found.default is not None
     path = tmp_path / "journal.log"
-    with study.quietly():
-        study.opened(path, "median", json.loads(json.dumps(study_setup()))).ask()  # and is killed
+    with search.silence_optuna():
+        search.open_study(path, "median", json.loads(json.dumps(study_setup()))).ask()  # and is killed
     found = tune(regressor(), X, Y, trials=3, jobs=2, journal=path)
     assert found.default == found.trials[0] and [each.number for each in found.trials] == [1, 2, 3]
     assert found.best.value == min(each.value for each in found.trials if each.value is not None)
@@ -239,8 +238,8 @@ def test_a_journal_goes_on_with_what_it_would_have_tried(tmp_path):
     whole = tune(regressor(), X, Y, trials=6)
     path = tmp_path / "journal.log"
     first = tune(regressor(), X, Y, trials=3, journal=path)
-    with study.quietly():
-        opened = study.opened(path, "median", json.loads(json.dumps(study_setup())))
+    with search.silence_optuna():
+        opened = search.open_study(path, "median", json.loads(json.dumps(study_setup())))
         opened.ask()  # and is killed
     told = list[Any]()
     found = tune(regressor(), X, Y, trials=6, journal=path, listen=told.append)

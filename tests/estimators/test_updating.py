@@ -13,7 +13,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from chainrule import Callback, ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
-from chainrule.estimators import updating
+from chainrule.estimators import base
 from chainrule.fitting import files
 from chainrule.fitting.held import result_of
 from chainrule.race import race
@@ -77,7 +77,7 @@ def test_exactly_the_rows_held_out_have_no_part_in_the_training(monkeypatch: pyt
     """Of 20 rows there are 4 whose targets do not matter to what is trained."""
     made = MLPRegressor(**SMALL | {"max_iter": 2}).fit(*OLD)
     X, y = rows(20)
-    monkeypatch.setattr(updating, "PARTS", (1.0,))
+    monkeypatch.setattr(base, "PARTS", (1.0,))
 
     def trained(change: Any) -> bytes:
         found = copy.deepcopy(made).update(X, y + change, epochs=1)
@@ -139,7 +139,7 @@ def test_the_smallest_part_that_is_as_good_by_hand(monkeypatch: pytest.MonkeyPat
             patched.setattr("chainrule.race.judge.Judge.mean_loss", lambda *_, each=each: next(each))
             found = copy.deepcopy(made).update(*NEW)
             patched.setattr("chainrule.race.judge.Judge.mean_loss", lambda *_: 0.0)
-            patched.setattr(updating, "PARTS", (1.0,))
+            patched.setattr(base, "PARTS", (1.0,))
             whole = copy.deepcopy(made).update(*NEW).model_.theta
         assert found.updates_[0].part == part
         np.testing.assert_allclose(found.model_.theta, start + part * (whole - start), rtol=1e-5, atol=1e-7)

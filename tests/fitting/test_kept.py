@@ -14,8 +14,8 @@ from chainrule.estimators.base import fit_under
 from chainrule.fitting import loop
 from chainrule.fitting.limit import FitLimit
 from chainrule.fitting.plan import Conditions, KeptFit
-from chainrule.fitting.refit import Following
 from chainrule.fitting.result import FitResult
+from chainrule.fitting.train import Following
 from chainrule.tables.data import FitInput
 from chainrule.training import Run, checkpoint
 

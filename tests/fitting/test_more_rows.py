@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import DataError, MLPClassifier, MLPRegressor, Quantile
-from chainrule.fitting import refit
+from chainrule.fitting import train
 from chainrule.tables.held_out import HeldOut
 from chainrule.training import fit as training
 
@@ -42,7 +42,7 @@ def small(y: Any = EXACT, groups: Any = None, **settings: Any) -> Any:
 @pytest.fixture
 def moves_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train a third network also where the second one has moved little, as a small one does."""
-    monkeypatch.setattr(refit, "FAR", 0.0)
+    monkeypatch.setattr(train, "FAR", 0.0)
 
 
 def gain_of(net: Any) -> Any:
@@ -58,19 +58,19 @@ def test_the_ratio_of_errors_is_that_of_a_power_of_the_rows():
     """Errors 4 of a quarter of 64 rows and 2 of all 64 fall as n^-1/2: with 81 rows by (64 / 81)^1/2 = 8 / 9."""
     known = held([[0.0, 0.0]] * 2, [[2.0, 5.0], [-2.0, 5.0]], [1, 1])
     of_part = np.array([[4.0, 5.0], [4.0, -5.0]])
-    assert_allclose(refit.error_ratio(known, of_part, (16, 64, 81)), [8 / 9, 1])
+    assert_allclose(train.error_ratio(known, of_part, (16, 64, 81)), [8 / 9, 1])
 
 
 def test_it_is_never_above_one_nor_below_errors_in_inverse_proportion_to_the_rows():
     known = held([[0.0, 0.0, 0.0]], [[2.0, 1.0, 0.0]], [1])
     of_part = np.array([[1.0, 1e6, 0.0]])
-    assert_allclose(refit.error_ratio(known, of_part, (25, 100, 125)), [1, 0.8, 1])
+    assert_allclose(train.error_ratio(known, of_part, (25, 100, 125)), [1, 0.8, 1])
 
 
 def test_a_network_has_moved_far_by_the_errors_that_there_were_and_by_weight():
     known = held([[1.0, 0.0]] * 2, [[0.0, 0.0]] * 2, [3, 1])
-    assert_array_equal(refit.has_moved(known, np.array([[0.4, 9.0], [0.61, 9.0]])), [True, False])
-    assert_array_equal(refit.has_moved(known, np.array([[0.4, 9.0], [0.59, 9.0]])), [False, False])
+    assert_array_equal(train.has_moved(known, np.array([[0.4, 9.0], [0.61, 9.0]])), [True, False])
+    assert_array_equal(train.has_moved(known, np.array([[0.4, 9.0], [0.59, 9.0]])), [False, False])
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_where_more_rows_help_intervals_are_narrower_by_it_and_the_network_is_th
     exact = MLPRegressor(preprocess="auto", random_state=0).fit(X, EXACT)
     (ratio,) = gain_of(exact)
     assert 0.85 <= ratio < 0.95
-    monkeypatch.setattr(refit, "FAR", np.inf)
+    monkeypatch.setattr(train, "FAR", np.inf)
     without = MLPRegressor(preprocess="auto", random_state=0).fit(X, EXACT)
     assert gain_of(without) is None
     assert_array_equal(without.model_.theta, exact.model_.theta)
@@ -100,7 +100,7 @@ def test_intervals_then_cover_new_rows_as_asked():
 
 
 def test_where_y_is_mostly_noise_no_third_network_is_trained(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(refit, "error_ratio", None)
+    monkeypatch.setattr(train, "error_ratio", None)
     made = MLPRegressor(preprocess="auto", random_state=0).fit(X, 0.2 * X[:, 0] + NOISE)
     assert gain_of(made) is None and made.n_iter_refit_ > 0
 
@@ -131,8 +131,8 @@ def test_there_is_none_of(settings: dict[str, Any]):
 
 
 def test_outputs_of_which_the_network_has_not_moved_keep_their_errors(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(refit, "has_moved", lambda *_: np.array([True, False]))
-    monkeypatch.setattr(refit, "error_ratio", lambda *_: np.array([0.9, 0.8]))
+    monkeypatch.setattr(train, "has_moved", lambda *_: np.array([True, False]))
+    monkeypatch.setattr(train, "error_ratio", lambda *_: np.array([0.9, 0.8]))
     assert_array_equal(gain_of(small(np.stack([EXACT, NOISE], 1), max_iter=3)), [0.9, 1])
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from chainrule import ConfigError, DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.fitting import progress
 from chainrule.fitting.progress import RaceProgress
-from chainrule.race import candidates, draw, race, runner
+from chainrule.race import candidates, race, runner
 from chainrule.race.candidates import Candidate
 from chainrule.training.events import EpochEnd, Finished, Progress, Started
 
@@ -238,7 +238,7 @@ def test_in_the_networks_of_all_rows_it_keeps_the_ones_that_ended(monkeypatch: p
         return original(self, task, seconds, parts)
 
     monkeypatch.setattr(runner.Runner, "_fit_all", interrupted)
-    monkeypatch.setattr(draw, "MAX_ROWS_FOR_ALL_FOLDS", 0)
+    monkeypatch.setattr(race, "MAX_ROWS_FOR_ALL_FOLDS", 0)
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL[:1])
     monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     with pytest.warns(UserWarning, match=r"interrupted by user: the average is of the \d fits"):

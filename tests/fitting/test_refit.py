@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from chainrule import Callback, ConfigError, DataError, Ensemble, MLPClassifier, MLPRegressor, NonFiniteError
 from chainrule.engines.native.engine import NativeEngine
-from chainrule.fitting import loop, refit
+from chainrule.fitting import loop, train
 from chainrule.presets import PRESETS
 from chainrule.presets.base import Facts
 
@@ -219,8 +219,8 @@ def test_ctrl_c_behind_the_last_epoch_keeps_the_network_that_was_watched(monkeyp
             return Waiting()
 
     cores(monkeypatch, 2)
-    monkeypatch.setattr(refit, "ThreadPoolExecutor", Impatient)
-    monkeypatch.setattr(refit.Following, "is_complete", False)
+    monkeypatch.setattr(train, "ThreadPoolExecutor", Impatient)
+    monkeypatch.setattr(train.Following, "is_complete", False)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         made = regressor().fit(X, T)
     assert_array_equal(made.model_.theta, regressor(refit=False).fit(X, T).model_.theta)
@@ -232,7 +232,7 @@ def test_ctrl_c_behind_the_network_of_all_rows_keeps_it(monkeypatch: pytest.Monk
 
     is_large = np.where(T > 1, "large", "small")
     whole = MLPClassifier(**SMALL).fit(X, is_large)
-    monkeypatch.setattr(refit, "confidence_of", interrupted)
+    monkeypatch.setattr(train, "confidence_of", interrupted)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         made = MLPClassifier(**SMALL).fit(X, is_large)
     assert made.n_iter_refit_ == whole.n_iter_refit_ > 0
@@ -264,7 +264,7 @@ def test_where_all_rows_diverge_the_network_that_was_watched_stays(
 def test_where_they_diverge_behind_a_good_epoch_nothing_is_said_of_it_in_the_curves(
     monkeypatch: pytest.MonkeyPatch, count: int
 ):
-    follow = refit.Following.on_epoch_end
+    follow = train.Following.on_epoch_end
 
     def diverging(curve: Any, run: Any) -> None:
         follow(curve, run)
@@ -273,8 +273,8 @@ def test_where_they_diverge_behind_a_good_epoch_nothing_is_said_of_it_in_the_cur
 
     cores(monkeypatch, count)
     watched = regressor(refit=False).fit(X, T)
-    monkeypatch.setattr(refit.Following, "on_epoch_end", diverging)
-    monkeypatch.setattr(refit.FollowedFit, "judged", lambda fit, epoch: epoch == 1)
+    monkeypatch.setattr(train.Following, "on_epoch_end", diverging)
+    monkeypatch.setattr(train.FollowedFit, "judged", lambda fit, epoch: epoch == 1)
     with pytest.warns(UserWarning, match="training on all rows diverged, .*NaN in step 9"):
         made = regressor().fit(X, T)
     assert made.n_iter_refit_ == 0 and made.loss_curve_ == watched.loss_curve_
@@ -298,7 +298,7 @@ def test_it_is_begun_if_95_percent_of_the_limit_are_enough_for_it(
     assert 0 < known.n_iter_refit_ < known.n_iter_
     seconds = iter([0.0, 10_000.0])
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + next(seconds))
-    monkeypatch.setattr(refit, "time", clock)
+    monkeypatch.setattr(train, "time", clock)
     made = MLPRegressor(**settings, time_limit=share * needed / 0.95).fit(A, B)
     assert made.n_iter_ == known.n_iter_ and made.n_iter_refit_ == (known.n_iter_refit_ if is_made else 0)
 

@@ -22,7 +22,7 @@ from chainrule import (
     Network,
     ParquetSource,
 )
-from chainrule.fitting import from_source
+from chainrule.fitting import prepare
 from chainrule.race import candidates
 from chainrule.race.candidates import Candidate
 from chainrule.tables import sources
@@ -81,7 +81,7 @@ def test_files_are_learned_from_as_a_table_in_memory(folder: Path):
 def test_of_more_rows_a_sample_is_learned_by_the_preprocessor_and_all_by_the_network(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(from_source, "SAMPLE", 80)
+    monkeypatch.setattr(prepare, "SAMPLE", 80)
     made = MLPRegressor(**SMALL).fit(source(folder))
     held_out = 60  # 15 %
     assert made.t_ == 5 * (N - held_out) and 40 < made.preprocessor_._rows < 120
@@ -92,19 +92,19 @@ def test_of_more_rows_a_sample_is_learned_by_the_preprocessor_and_all_by_the_net
 def test_of_rows_that_there_is_no_time_or_memory_for_some_are_drawn(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(from_source, "SAMPLE", 80)
+    monkeypatch.setattr(prepare, "SAMPLE", 80)
     settings = SMALL | {"max_iter": 1}
     with monkeypatch.context() as patched:
-        patched.setattr(from_source, "_share_in_time", lambda *_: 0.5)
+        patched.setattr(prepare, "_share_in_time", lambda *_: 0.5)
         with pytest.warns(UserWarning, match=r"time to prepare \d+ of the 400 rows") as said:
             made = MLPClassifier(**settings, time_limit=60).fit(source(folder, "label"))
         assert 0.85 * 150 < made.t_ < 0.85 * 250 and made.classes_.tolist() == ["high", "low", "rare"]
         assert said[0].filename == __file__
-        patched.setattr(from_source, "_share_in_time", lambda *_: 0.0)  # then the sample stays
+        patched.setattr(prepare, "_share_in_time", lambda *_: 0.0)  # then the sample stays
         with pytest.warns(UserWarning, match="of the 400 rows"):
             made = MLPRegressor(**settings, time_limit=60).fit(source(folder))
         assert made.t_ == int(0.85 * made.preprocessor_._rows) < 102
-    monkeypatch.setattr(from_source, "MAX_BYTES", 4 * 12 * 200)
+    monkeypatch.setattr(prepare, "MAX_BYTES", 4 * 12 * 200)
     with pytest.warns(UserWarning, match="of inputs are those of .* of the 400 rows of the source") as said:
         MLPRegressor(**settings).fit(source(folder))
     assert said[0].filename == __file__
@@ -112,10 +112,10 @@ def test_of_rows_that_there_is_no_time_or_memory_for_some_are_drawn(
 
 def test_the_share_in_time_by_hand(monkeypatch: pytest.MonkeyPatch):
     """20 % of 50 s are 10 s; less 5 s for reading, 5 s of the 40 s that preparing takes."""
-    monkeypatch.setattr("chainrule.fitting.from_source.time.monotonic", lambda: 110.0)
-    how = from_source.Reading(0, False, None, False, 60.0, 100.0)
-    assert from_source._share_in_time(how, 5.0, 40.0) == pytest.approx(0.125)
-    assert from_source._share_in_time(how, 20.0, 40.0) == 0
+    monkeypatch.setattr("chainrule.fitting.prepare.time.monotonic", lambda: 110.0)
+    how = prepare.Reading(0, False, None, False, 60.0, 100.0)
+    assert prepare._share_in_time(how, 5.0, 40.0) == pytest.approx(0.125)
+    assert prepare._share_in_time(how, 20.0, 40.0) == 0
 
 
 def test_a_race_is_of_a_sample(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -123,7 +123,7 @@ def test_a_race_is_of_a_sample(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     whole = MLPRegressor(**SMALL | {"preset": "best", "n_members": None}).fit(source(folder))
     assert len(whole.report_) == 2
-    monkeypatch.setattr(from_source, "RACED", 100)
+    monkeypatch.setattr(prepare, "RACED", 100)
     with pytest.warns(UserWarning, match=r"preset='best' races on \d+ of the 400 rows of the source") as said:
         MLPRegressor(**SMALL | {"preset": "best", "n_members": None}).fit(source(folder))
     assert said[0].filename == __file__
@@ -137,7 +137,7 @@ def test_batches_of_arrays(settings: dict[str, Any], monkeypatch: pytest.MonkeyP
     batches = BatchSource([(X[:40], y[:40]), (X[40:], y[40:])])
     found = MLPRegressor(**settings).fit(batches).predict(X)
     np.testing.assert_array_equal(found, MLPRegressor(**settings).fit(X, y).predict(X))
-    monkeypatch.setattr(from_source, "SAMPLE", 30)
+    monkeypatch.setattr(prepare, "SAMPLE", 30)
     assert np.isfinite(MLPRegressor(**settings).fit(batches).predict(X)).all()
 
 

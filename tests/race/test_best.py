@@ -45,13 +45,12 @@ from chainrule.fitting.parameters import values_of
 from chainrule.fitting.plan import Conditions
 from chainrule.presets import PRESETS
 from chainrule.presets.variants import VARIANTS
-from chainrule.race import candidates, draw, fit_lookup, race, runner
+from chainrule.race import candidates, fit_lookup, race, runner
 from chainrule.race.blend import Blend, BlendPart
 from chainrule.race.candidates import Candidate
 from chainrule.race.judge import Judge, are_weights, greedy, is_temperature, temperature, tempered
 from chainrule.race.report import RaceReport, Record
-from chainrule.race.rows import RacedRows
-from chainrule.race.runner import RaceOver
+from chainrule.race.runner import RacedRows, RaceOver
 from chainrule.race.state import NOTHING, RaceFit, RaceState, Task
 from chainrule.tables.data import FitInput, of_table
 from chainrule.tables.labels import Labels
@@ -233,7 +232,7 @@ def test_rows_of_every_table():
 def test_a_classifier(tmp_path: Path):
     made = best().fit(TABLE, LABEL)
     assert [each.recipe for each in made.report_] == ["fast", "ranks", "linear"]
-    assert all(each.networks == draw.RACE_FOLDS and each.epochs == 4 for each in made.report_)
+    assert all(each.networks == race.RACE_FOLDS and each.epochs == 4 for each in made.report_)
     assert sum(each.weight for each in made.report_) == pytest.approx(1)
     p = made.predict_proba(TABLE)
     np.testing.assert_allclose(p.sum(1), 1)
@@ -322,11 +321,11 @@ def test_rows_of_your_own_are_held_out():
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a table of any number of rows be a large one."""
-    monkeypatch.setattr(draw, "MAX_ROWS_FOR_ALL_FOLDS", 0)
+    monkeypatch.setattr(race, "MAX_ROWS_FOR_ALL_FOLDS", 0)
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize(("sure", "folds"), [(race.SURE, draw.RACE_FOLDS), (13, 2), (12, 1)])
+@pytest.mark.parametrize(("sure", "folds"), [(race.SURE, race.RACE_FOLDS), (13, 2), (12, 1)])
 def test_of_a_larger_table_the_chosen_learn_from_all_rows(
     sure: int, folds: int, monkeypatch: pytest.MonkeyPatch
 ):
@@ -347,9 +346,9 @@ def test_of_a_larger_table_the_chosen_learn_from_all_rows(
     assert len(numbers) == (2 if folds > 1 else 3)
     for each in made.report_:
         held_out = folds if each.recipe in [SMALL[n].name for n in numbers] else 1
-        assert each.networks == held_out + (draw.NETWORKS if each.weight else 0)
+        assert each.networks == held_out + (race.NETWORKS if each.weight else 0)
     parts = made.blend_.parts
-    assert len(parts) == draw.NETWORKS * sum(each.weight > 0 for each in made.report_)
+    assert len(parts) == race.NETWORKS * sum(each.weight > 0 for each in made.report_)
     assert len({part.estimator.random_state for part in parts}) == len(parts)
     np.testing.assert_array_equal(
         best(MLPRegressor, max_iter=9).fit(TABLE, NUMBER).predict(TABLE), made.predict(TABLE)
@@ -366,7 +365,7 @@ def test_a_race_that_learns_from_nine_tenths_of_the_rows_may_go_on_until_its_end
     most: int, is_refined: bool, monkeypatch: pytest.MonkeyPatch
 ):
     """Of 60 rows 6 are a tenth: with fewer held out, networks of all rows would hardly be better."""
-    monkeypatch.setattr(draw, "MOST_HELD_OUT", most)
+    monkeypatch.setattr(race, "MOST_HELD_OUT", most)
     asked: list[tuple[bool, float, float]] = []
     original = race.Race.run
 
@@ -377,7 +376,7 @@ def test_a_race_that_learns_from_nine_tenths_of_the_rows_may_go_on_until_its_end
     monkeypatch.setattr(race.Race, "run", noted)
     made = best(MLPRegressor, time_limit=100, max_iter=9).fit(TABLE, NUMBER)
     first, last = asked[0], asked[-1]
-    of_all = draw.NETWORKS if is_refined else 0
+    of_all = race.NETWORKS if is_refined else 0
     assert last[0] is is_refined
     assert all(each.networks >= 1 + (of_all if each.weight else 0) for each in made.report_)
     if is_refined:
@@ -453,13 +452,13 @@ def test_a_fold_for_which_there_was_no_time_does_not_count(monkeypatch: pytest.M
 
     monkeypatch.setattr(runner.Runner, "_fit", failing)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
-    assert all(each.networks == 2 + (draw.NETWORKS if each.weight else 0) for each in made.report_)
+    assert all(each.networks == 2 + (race.NETWORKS if each.weight else 0) for each in made.report_)
 
 
 @pytest.mark.usefixtures("large")
 def test_rows_of_your_own_and_networks_of_all_others():
     made = best().fit(TABLE[:40], LABEL[:40], X_val=TABLE[40:], y_val=LABEL[40:])
-    assert all(each.networks == 1 + (draw.NETWORKS if each.weight else 0) for each in made.report_)
+    assert all(each.networks == 1 + (race.NETWORKS if each.weight else 0) for each in made.report_)
 
 
 @pytest.mark.usefixtures("large")
@@ -472,7 +471,7 @@ def test_a_network_of_all_rows_that_is_late_is_left_out(monkeypatch: pytest.Monk
     monkeypatch.setattr(runner.Runner, "_fit_all", late)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
     chosen = sum(each.weight > 0 for each in made.report_)
-    assert len(made.blend_) == chosen * (draw.NETWORKS - 1)
+    assert len(made.blend_) == chosen * (race.NETWORKS - 1)
 
 
 def test_a_table_of_a_few_rows_and_a_class_of_one():

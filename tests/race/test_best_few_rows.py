@@ -17,7 +17,7 @@ from chainrule.estimators.base import fit_on
 from chainrule.fitting import few_solved, in_time
 from chainrule.fitting.held import result_of
 from chainrule.presets.variants import VARIANTS
-from chainrule.race import candidates, draw, files
+from chainrule.race import candidates, files, race
 from chainrule.race.blend import RaceResult
 from chainrule.race.candidates import Candidate
 from chainrule.race.judge import Judge, temperature, tempered
@@ -184,31 +184,35 @@ def test_weights_by_hand(monkeypatch: pytest.MonkeyPatch):
         def dirichlet(self, alpha: np.ndarray, draws: int) -> np.ndarray:
             return np.full((draws, len(alpha)), 1 / len(alpha))
 
-    monkeypatch.setattr(draw, "generator", lambda *key: Even())
+    monkeypatch.setattr(race, "generator", lambda *key: Even())
     judge = Judge(np.array([0, 1]), np.ones(2))
     parts = [np.full((2, 2), 0.5), np.array([[0.25, 0.75], [0.75, 0.25]])]
-    np.testing.assert_allclose(draw.weights(parts, judge), [0.8, 0.2])
+    np.testing.assert_allclose(race.find_weights(parts, judge), [0.8, 0.2])
     numbers = Judge(np.zeros((4, 1)), np.ones(4), MeanSquaredError())  # mse 1 and 2: l as 1 to (1 / 2)^2
-    np.testing.assert_allclose(draw.weights([np.ones((4, 1)), np.full((4, 1), 2**0.5)], numbers), [0.8, 0.2])
+    np.testing.assert_allclose(
+        race.find_weights([np.ones((4, 1)), np.full((4, 1), 2**0.5)], numbers), [0.8, 0.2]
+    )
     counts = Judge(np.zeros((2, 1)), np.ones(2), Poisson())  # a loss of mean - y log(mean), here the mean
-    found = draw.weights([np.full((2, 1), 1.0), np.full((2, 1), 1 + np.log(3) / 2)], counts)
+    found = race.find_weights([np.full((2, 1), 1.0), np.full((2, 1), 1 + np.log(3) / 2)], counts)
     np.testing.assert_allclose(found, [0.75, 0.25])
 
 
 def test_half_of_the_weight_by_very_few_rows_is_that_of_the_default():
     numbers = Judge(np.zeros((100, 1)), np.ones(100), MeanSquaredError())
     parts = [np.ones((100, 1)), np.full((100, 1), 0.1), np.full((100, 1), 1.1)]
-    assert draw.weights(parts, numbers).tolist() == [0, 1, 0]
-    assert draw.weights(parts, numbers, [True, False, False]).tolist() == [0.5, 0.5, 0]
-    assert draw.weights(parts, numbers, [True, False, True]).tolist() == [0.25, 0.5, 0.25]
-    assert draw.weights([np.full((100, 1), np.nan), *parts[1:]], numbers, [True, False, False]).tolist() == [
+    assert race.find_weights(parts, numbers).tolist() == [0, 1, 0]
+    assert race.find_weights(parts, numbers, [True, False, False]).tolist() == [0.5, 0.5, 0]
+    assert race.find_weights(parts, numbers, [True, False, True]).tolist() == [0.25, 0.5, 0.25]
+    assert race.find_weights(
+        [np.full((100, 1), np.nan), *parts[1:]], numbers, [True, False, False]
+    ).tolist() == [
         0,
         1,
         0,
     ]
     more = Judge(np.zeros((101, 1)), np.ones(101), MeanSquaredError())
     each = [np.full((101, 1), float(part[0, 0])) for part in parts]
-    assert draw.weights(each, more, [True, False, False]).tolist() == [0, 1, 0]
+    assert race.find_weights(each, more, [True, False, False]).tolist() == [0, 1, 0]
 
 
 def test_half_of_the_temperature_of_the_average_is_taken():
@@ -227,24 +231,24 @@ def test_where_the_best_depends_on_the_rows_that_count_several_have_a_weight():
     y = np.zeros(40, int)
     first = np.where(np.arange(40)[:, None] < 20, [0.9, 0.1], [0.4, 0.6])
     judge = Judge(y, np.ones(40))
-    found = draw.weights([first, first[::-1]], judge)
+    found = race.find_weights([first, first[::-1]], judge)
     assert 0.4 < found[0] < 0.6
-    found = draw.weights([first, np.full((40, 2), 0.5), first[::-1]], judge)
+    found = race.find_weights([first, np.full((40, 2), 0.5), first[::-1]], judge)
     assert found[1] < 0.2 and min(found[0], found[2]) > 0.3
 
 
 def test_what_predicts_nothing_or_everything_has_no_weight_or_all_of_it():
     numbers = Judge(np.zeros((4, 1)), np.ones(4), MeanSquaredError())
     parts = [np.ones((4, 1)), np.full((4, 1), np.nan), np.full((4, 1), 50.0)]
-    assert draw.weights(parts, numbers).tolist() == [1, 0, 0]
-    assert draw.weights([np.ones((4, 1)), np.zeros((4, 1))], numbers).tolist() == [0, 1]
+    assert race.find_weights(parts, numbers).tolist() == [1, 0, 0]
+    assert race.find_weights([np.ones((4, 1)), np.zeros((4, 1))], numbers).tolist() == [0, 1]
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=8), st.integers(2, 100))
 def test_weights_add_up_to_one_and_follow_the_loss(errors: list[float], n: int):
     judge = Judge(np.zeros((n, 1)), np.ones(n), MeanSquaredError())
-    found = draw.weights([np.full((n, 1), error) for error in errors], judge)
+    found = race.find_weights([np.full((n, 1), error) for error in errors], judge)
     assert found.sum() == pytest.approx(1) and (found >= 0).all()
     order = np.argsort(errors, kind="stable")
     assert found[order][0] == found.max() and (np.diff(found[order]) <= 1e-12).all()

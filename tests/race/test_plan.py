@@ -125,7 +125,7 @@ def test_a_race_of_some_rows(random_state: Any, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("few")
 def test_networks_of_all_rows_and_a_race_that_went_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chainrule.race.draw.MAX_ROWS_FOR_ALL_FOLDS", 30)
+    monkeypatch.setattr("chainrule.race.race.MAX_ROWS_FOR_ALL_FOLDS", 30)
     when = np.arange(N)
     made = best().fit(TABLE, NUMBER, time=when)
     assert moved(made)["networks"]

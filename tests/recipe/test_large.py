@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from chainrule import ConfigError, DataError
-from chainrule.recipe import large
+from chainrule.recipe import table_data
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
@@ -34,8 +34,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_row_is_trained_on_or_held_out(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(large, "SAMPLE", 300)
-    loaded = large.load(str(folder), Settings(target_column="y", seed=2), 0.25)
+    monkeypatch.setattr(table_data, "SAMPLE", 300)
+    loaded = table_data.load_files(str(folder), Settings(target_column="y", seed=2), 0.25)
     stream, table = loaded.stream, loaded.table
     assert len(loaded.train) + len(loaded.test) == pytest.approx(300, abs=60)
     blocks = [stream.read(k) for k in range(len(stream.sizes)) if stream.sizes[k]]
@@ -57,13 +57,13 @@ def test_small_files_are_a_sample_of_themselves(folder: Path):
 
 
 def test_a_rare_label_is_in_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(large, "SAMPLE", 100)
+    monkeypatch.setattr(table_data, "SAMPLE", 100)
     answers = np.where(np.arange(N) == 777, "perhaps", np.array(["no", "yes"])[np.arange(N) % 2])
     (tmp_path / "rows").mkdir()
     parquet.write_table(
         pa.table({"x": NUMBERS, "y": answers}), tmp_path / "rows" / "0.parquet", row_group_size=100
     )
-    loaded = large.load(str(tmp_path / "rows"), Settings(target_column="y"), 0.2)
+    loaded = table_data.load_files(str(tmp_path / "rows"), Settings(target_column="y"), 0.2)
     assert set(loaded.train.y) | set(loaded.test.y) == {"no", "perhaps", "yes"}
 
 

@@ -13,9 +13,9 @@ from sklearn.utils._testing import ignore_warnings
 
 from asgi import Reply, ask
 from chainrule import Dense, Ensemble, MeanSquaredError, MLPClassifier, MLPRegressor, Model, Network, ReLU
-from chainrule.serve.app import make_app
 from chainrule.serve.bodies import Limits
 from chainrule.serve.gate import ServiceGate
+from chainrule.serve.server import make_app
 from chainrule.serve.service import Service
 
 PORT = 8000

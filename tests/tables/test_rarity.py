@@ -12,7 +12,7 @@ import pytest
 
 from chainrule import MLPRegressor, TablePreprocessor
 from chainrule.recipe.columns import TargetColumn
-from chainrule.recipe.tables import prepared
+from chainrule.recipe.table_data import prepared
 from chainrule.tables.rarity import KnownTarget, as_target, rows_of_a_code
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "table_preprocessor_1.json"

@@ -28,7 +28,7 @@ from chainrule import (
 from chainrule.estimators.base import fit_under
 from chainrule.fitting.held import result_of
 from chainrule.fitting.plan import Conditions
-from chainrule.race import draw
+from chainrule.race import race
 from chainrule.race.blend import RaceResult
 from chainrule.race.candidates import Candidate
 from chainrule.tables import splits
@@ -100,17 +100,17 @@ def test_a_share_near_to_the_one_asked_for_is_held_out_of_groups_of_any_size():
 
 @st.composite
 def structures(draw: Any) -> tuple[RowStructure, Any]:
-    n = draw(st.integers(4, 40))
-    groups = np.array(draw(st.lists(st.integers(0, 6), min_size=n, max_size=n)))
-    time = np.array(draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)), float)
-    which = draw(st.sampled_from(["groups", "time", "both"]))
-    labels = np.array(draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
+    n = race(st.integers(4, 40))
+    groups = np.array(race(st.lists(st.integers(0, 6), min_size=n, max_size=n)))
+    time = np.array(race(st.lists(st.integers(0, 9), min_size=n, max_size=n)), float)
+    which = race(st.sampled_from(["groups", "time", "both"]))
+    labels = np.array(race(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
     made = RowStructure(
         None if which == "time" else np.unique(groups, return_inverse=True)[1].astype(np.int64),
         None if which == "groups" else time,
-        draw(st.sampled_from([0.0, 1.0, 2.5])) if which != "groups" else 0.0,
+        race(st.sampled_from([0.0, 1.0, 2.5])) if which != "groups" else 0.0,
     )
-    return made, draw(st.sampled_from([None, labels]))
+    return made, race(st.sampled_from([None, labels]))
 
 
 @settings(max_examples=100, deadline=None)
@@ -390,7 +390,7 @@ def test_a_race_learns_from_the_rows_that_are_passed_where_asked():
 def test_a_race_holds_out_whole_groups_or_what_comes_later(
     monkeypatch: pytest.MonkeyPatch, large: bool, told: dict[str, str]
 ):
-    monkeypatch.setattr(draw, "MAX_ROWS_FOR_ALL_FOLDS", 50 if large else 2_000)
+    monkeypatch.setattr(race, "MAX_ROWS_FOR_ALL_FOLDS", 50 if large else 2_000)
     best = MLPRegressor("squared_error", (4,), preprocess="auto", preset="best", max_iter=2, random_state=0)
     result = result_of(best.fit(X, Y, **told))
     assert isinstance(result, RaceResult) and result.state.drawn is not None

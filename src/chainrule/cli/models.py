@@ -40,7 +40,7 @@ def load_estimator(
     who: what needs it, for the error.
     """
     from chainrule.recipe.averages import estimator_of
-    from chainrule.recipe.tables import TARGET
+    from chainrule.recipe.table_data import TARGET
 
     path = model_file(text)
     metadata = load_any(path)[1]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.judge import Judgement
-    from chainrule.recipe.tables import TableData
+    from chainrule.recipe.table_data import TableData
     from chainrule.tables.cells import DescribedTable
 
 MAX_CLASSES = 20

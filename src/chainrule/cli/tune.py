@@ -25,7 +25,7 @@ from chainrule.views import words
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.estimators.tuning.study import TrialRecord
+    from chainrule.estimators.tuning.search import TrialRecord
     from chainrule.recipe.tune import TuneOutcome, TuneRun
 
 SETTINGS = tuple(name for panel in TUNE.values() for name in panel)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,27 +16,31 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from chainrule.core import hints
+from chainrule.core.settings import is_count
 from chainrule.data.samples import Samples
-from chainrule.errors import ConfigError, DataError, option
-from chainrule.fitting import folds, loop, refit
-from chainrule.fitting.begin import FitStart
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError, DataError, FormatError, NonFiniteError, option
+from chainrule.fitting import folds, loop
+from chainrule.fitting.begin import FitStart, as_rates
 from chainrule.fitting.curve import LearningCurve, Score
 from chainrule.fitting.floor import floor_of
 from chainrule.fitting.held import HoldsResult
 from chainrule.fitting.parameters import is_stochastic
 from chainrule.fitting.plan import FitPlan
-from chainrule.fitting.refit import FollowedFit
-from chainrule.fitting.result import FitResult
+from chainrule.fitting.result import FitResult, Records
+from chainrule.fitting.start import copied_model, members_of
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.tables.data import FitData
-from chainrule.tables.held_out import HeldOut, HeldRows, sampled
+from chainrule.tables.held_out import MAX_COMPARED, HeldOut, HeldRows, confidence_of, sampled, spaced
+from chainrule.tables.numbers import NumericTargets
 from chainrule.tables.rows import rows_of
 from chainrule.tables.splits import holdout
 from chainrule.tables.structure import Split, check_split
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer
+from chainrule.training.time_limit import SHARE, TimeLimit
 
 FTOL = 1e7 * float(np.finfo(float).eps)
 """SciPy's default, which scikit-learn leaves as it is."""
@@ -103,16 +111,16 @@ def train(
     fit = partial(by_batches, plan, start, parts, listen)
     passes = data.validation is not None and data.whole is None
     holds_out = bool(p.early_stopping and p.refit) if passes else parts.train.n < data.rows
-    if plan.is_incremental or not refit.is_wanted(plan, holds_out, start.is_new):
+    if plan.is_incremental or not is_wanted(plan, holds_out, start.is_new):
         return fit()[0]
     if whole is None:
         of_all = data.with_passed().scaled(model.target_scale) if passes else samples
-        following = refit.Refit(plan, start, of_all, learned=refit.learned_of(plan, data, parts.train))
+        following = Refit(plan, start, of_all, learned=learned_of(plan, data, parts.train))
     else:
         of_all = whole.data.samples.scaled(whole.start.result.model.target_scale)
         if whole.start.is_drawn and plan.proposal.start == "samples":
             whole.start.result.model.start_on(of_all)
-        following = refit.Refit(whole.plan, whole.start, of_all, is_copy=False)
+        following = Refit(whole.plan, whole.start, of_all, is_copy=False)
     with following:
         return following.result(*fit(followed=following.followed, threads=following.threads))
 
@@ -287,3 +295,394 @@ def check_schedule(schedule: Schedule | str | None, is_validated: bool) -> None:
         raise DataError(
             f"schedule monitors {schedule.monitor!r}, which needs early_stopping=True or X_val and y_val."
         )
+
+
+# --- A fit that follows another one: the same training on other rows, for as many epochs as were best in the other ---
+
+
+class FollowedFit(Callback):
+    """How a fit goes, for the one that follows it: the epochs that are judged, and the best of them so far."""
+
+    looks_inside = False
+
+    def __init__(self) -> None:
+        """Begin without an epoch."""
+        self.condition = threading.Condition()
+        self.curve: LearningCurve | None = None
+        self.epochs = self.best = 0
+        self.is_over = self.is_dropped = False
+
+    def follow(self, curve: LearningCurve) -> None:
+        """Take the curve of the fit that is followed."""
+        self.curve = curve
+
+    def on_train_begin(self, run: Run) -> None:
+        """Note the epochs that a checkpoint has behind it."""
+        if run.epoch:
+            self.on_epoch_end(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Note that an epoch was judged, and which is the best one so far."""
+        assert self.curve is not None
+        with self.condition:
+            self.epochs, self.best = run.epoch, self.curve.best_epoch
+            self.condition.notify_all()
+
+    def end(self, is_dropped: bool) -> None:
+        """Note that no further epoch comes; is_dropped: and that nobody needs the fit that follows."""
+        with self.condition:
+            self.is_over, self.is_dropped = True, self.is_dropped or is_dropped
+            self.condition.notify_all()
+
+    def judged(self, epoch: int) -> bool:
+        """Wait until an epoch is judged, and return whether it is the best so far."""
+        with self.condition:
+            self.condition.wait_for(lambda: self.is_over or self.epochs >= epoch)
+            return epoch == self.best
+
+    def ends_at(self, epoch: int) -> bool:
+        """Return whether the fit that follows has come to its end."""
+        return self.is_dropped or (self.is_over and epoch >= self.best)
+
+
+class Following(LearningCurve):
+    """The order and the settings of each epoch of a fit that follows another, and the parameters of the best one."""
+
+    def __init__(self, followed: FollowedFit, plan: FitPlan, start: FitStart, is_weighted: bool) -> None:
+        """Begin as any curve."""
+        super().__init__(plan, start, is_weighted)
+        self.followed = followed
+        self.trained = 0, 0
+        """the epochs and steps of the model at the end of the best epoch"""
+        self.error: Exception | None = None
+        """of training that diverged"""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the parameters of the best epoch were reached."""
+        return self.best_epoch == self.followed.best and not self.followed.is_dropped
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether nobody needs this fit."""
+        return self.followed.is_dropped
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of a curve, and how far the model of the best epoch was trained."""
+        return super().state() | {"trained": list(self.trained)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from it. Raises FormatError for what is none."""
+        super().load_state(state)
+        epochs, steps = state["trained"]
+        if not (is_count(epochs) and is_count(steps)):
+            raise FormatError("the best epoch is not that of a fit")
+        self.trained = epochs, steps
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Keep the parameters of the best epoch so far, and stop behind the last one that is needed."""
+        self.n_iter += 1
+        self.t += run.rows_per_epoch
+        if self.followed.judged(run.epoch):
+            run.synchronize()
+            self.best, self.best_epoch, self.trained = run.snapshot(), run.epoch, run.trained
+        self.rates.after_epoch(self.t)
+        if self.followed.ends_at(run.epoch):
+            run.stop("the epochs of the best score are over")
+
+    def diverged(self, error: NonFiniteError) -> None:
+        """Note the error, which matters where the best epoch was still to come."""
+        self.error = error
+
+    def on_steps(self, run: Run) -> None:
+        """Stop within an epoch that is not needed any more."""
+        if self.followed.ends_at(run.epoch) and run.history.stopped is None:
+            run.stop("the epochs of the best score are over")
+
+
+class Follower:
+    """A training that follows a fit, of a network of its own."""
+
+    def __init__(
+        self, plan: FitPlan, start: FitStart, samples: Samples, followed: FollowedFit, is_copy: bool = True
+    ) -> None:
+        """Keep the start, before the fit that is followed trains its network.
+
+        plan: without callbacks and early stopping.  is_copy: whether a copy of the network is trained, or itself.
+        """
+        self.plan, self.samples = plan, samples
+        self.model = copied_model(start.result.model) if is_copy else start.result.model
+        rates = as_rates(plan.parameters)
+        # Its curves are not those of the fit that is followed, which is at another epoch when a checkpoint is written.
+        self.result = replace(start.result, model=self.model, rates=rates, records=Records())
+        own = start._replace(result=self.result, random=copy.deepcopy(start.random))
+        self.curve = Following(followed, plan, own, loop.is_weighted(samples))
+        self.is_cut = False
+        """whether Ctrl-C ended it"""
+
+    def train(self, size: int, threads: int | None, limits: tuple[TimeLimit, ...]) -> None:
+        """Train the network until the best epoch is behind it. size: samples of a batch.  threads: None for all."""
+        plan = replace(self.plan, conditions=self.plan.conditions._replace(threads=threads))
+        epochs, optimizer = int(plan.parameters.max_iter), self.curve.rates.optimizer
+        try:
+            history, _ = loop.run(
+                plan, self.model, optimizer, self.samples, None, size, epochs, self.curve, limits
+            )
+        except DataError as error:
+            self.curve.error = error
+        else:
+            self.is_cut = history is None and self.curve.error is None
+
+
+# --- train a network anew on all rows, for as many epochs as were best on the rows held out --------------------------
+# The rows held out say how long to train, and are then learned from too. On an engine whose sessions have a thread
+# each, the network of all rows is trained beside the one that is watched, and waits after each epoch until that one is
+# judged: so it takes half of the cores in place of twice the time. The result is the same either way, to the bit.
+#
+# Intervals are calibrated by the errors of the network that has not learned from the rows held out, and are then those
+# of one that has. Where more rows help much, they would be too wide. Errors fall as a power of the rows that are
+# learned from, so a third network, of a part of them, tells by how much, judged on the same rows held out:
+#
+#     E(n) = c n^-a        E(all) / E(learned) = (E(learned) / E(part)) ^ (log(all / learned) / log(learned / part))
+#
+# It is trained only where the network of all rows has moved far on the rows held out, by FAR of the errors and more:
+# where more rows help little, what they say of each other moves it little. `benchmarks/notes/intervals.md` has figures.
+# Source: Cortes, Jackel, Solla, Vapnik, Denker, "Learning curves: asymptotic values and rate of convergence" (1993).
+
+Numbers = NDArray[np.float64]
+PART = 4
+"""One in so many of the rows learned from are those of the third network, evenly spaced."""
+FAR = 0.45
+"""The mean distance of the two networks on the rows held out, in mean absolute errors, from which it is trained."""
+MIN_JUDGED = 100
+"""With fewer rows held out, or learned from, the ratio of errors is mostly chance."""
+
+
+def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
+    """Return whether a fit is to be followed by one on all rows. Raises ConfigError where that is asked for in vain.
+
+    holds_out: whether the fit holds out rows.  is_new: whether it begins a network.
+    """
+    p = plan.parameters
+    wanted = plan.proposal.refit if p.refit is None else bool(p.refit)
+    if not (wanted and is_new):
+        return False
+    faults = {
+        "held-out rows, those of the fit itself or X_val and y_val; set early_stopping=True": not holds_out,
+        "a learning rate that does not follow the held-out score; use another schedule, or learning_rate='constant'": (
+            isinstance(p.schedule, ReduceOnPlateau)
+            or p.schedule == ReduceOnPlateau.kind
+            or (p.optimizer is None and p.solver == "sgd" and p.learning_rate == "adaptive")
+        ),
+    }
+    for what, is_there in faults.items():
+        if is_there and p.refit:
+            raise ConfigError(f"refit=True needs {what}.")
+    return not any(faults.values())
+
+
+class Refit:
+    """A fit on all rows that follows the one that is about to begin."""
+
+    def __init__(
+        self,
+        plan: FitPlan,
+        start: FitStart,
+        samples: Samples,
+        is_copy: bool = True,
+        learned: Samples | None = None,
+    ) -> None:
+        """Keep the start. samples: all of them.
+
+        is_copy: whether it is that of the fit that is followed, whose network is copied; or one of its own.
+        learned: those that the other one trains on, where it may be asked how much less its network errs for the rows
+        that they lack.
+        """
+        quiet = replace(plan.parameters, callbacks=None, early_stopping=False, time_limit=None, verbose=False)
+        kept = plan.conditions.kept
+        own_state = plan.conditions._replace(kept=None if kept is None else kept.of_refit)
+        self.plan = replace(plan, parameters=quiet, conditions=own_state)
+        self.samples, self.is_copy = samples, is_copy
+        self.limit = plan.parameters.time_limit
+        self.begun = time.monotonic() if plan.begun is None else plan.begun
+        self.pace = 0.0
+        """the seconds that a row took in an epoch of the other fit, where there is a limit"""
+        self.followed = FollowedFit()
+        self.whole = Follower(self.plan, start, samples, self.followed, is_copy)
+        self.learned, self.start = learned, start
+        if learned is not None:
+            kept_start = replace(start.result, model=copied_model(start.result.model))
+            self.start = start._replace(result=kept_start, random=copy.deepcopy(start.random))
+        workers = select(quiet.engine, Plan(self.whole.model.network)).workers()
+        is_behind = workers == 1 or plan.conditions.threads is not None or self.limit is not None
+        self.threads = None if is_behind else max(1, workers // 2)
+        """those of the fit that is followed: half of them where this one is beside it, None for all"""
+        self.is_cut = False
+        """whether Ctrl-C ended a training"""
+        self._entered = self.begun
+        self._pool: ThreadPoolExecutor | None = None
+        self._beside: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Begin with the other fit, beside it where there are threads for both."""
+        self._entered = time.monotonic()
+        if self.threads is not None:
+            self._pool = ThreadPoolExecutor(1)
+            self._beside = self._pool.submit(self._train, self.whole, self.threads)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let the training beside the other fit end, which nobody needs if that one has failed."""
+        if self._beside is not None and self._pool is not None:
+            self.followed.end(is_dropped=not self._beside.done())
+            self._pool.shutdown()
+
+    def result(self, watched: FitResult, is_complete: bool) -> FitResult:
+        """Return the result of the fit that was followed, with what was learned from all rows; its curves stay.
+
+        is_complete: whether it ended by itself, and not by a callback, Ctrl-C or NaN.
+        """
+        self.followed.end(is_dropped=not (is_complete and self.followed.best))
+        if self._beside is None:
+            self._train_behind(watched)
+        else:
+            self._await(self._beside)
+        found = self._taken(watched) if self.whole.curve.is_complete else self._left(watched)
+        return replace(found, is_cut=self.is_cut)
+
+    def _left(self, watched: FitResult) -> FitResult:
+        """Return the result of the fit that was followed, and say why if the training on all rows diverged."""
+        error = self.whole.curve.error
+        if error is not None and not self.followed.is_dropped:
+            hints.give(
+                "training on all rows diverged, so the network of the rows that were not held out is kept: "
+                f"{error}",
+                ConvergenceWarning,
+            )
+        return watched
+
+    def _await(self, beside: Future[None]) -> None:
+        """Wait for the training beside the fit that was followed; Ctrl-C leaves the network of that one."""
+        try:
+            beside.result()
+        except KeyboardInterrupt:
+            self.followed.end(is_dropped=not beside.done())
+            self._interrupted()
+
+    def _interrupted(self) -> None:
+        """Note Ctrl-C, and say so."""
+        self.is_cut = True
+        hints.give("Training interrupted by user.")
+
+    def _train_behind(self, watched: FitResult) -> None:
+        """Train behind the fit that was followed, if there is time."""
+        now = time.monotonic()
+        seconds = sum(record["seconds"] for record in watched.model.history)
+        before = max(0.0, seconds - (now - self._entered))  # those of epochs that a checkpoint had behind it
+        self.begun -= before
+        self.pace = (now - self._entered + before) / max(1, watched.records.t)
+        if not self.followed.is_dropped and self._is_in_time(self.samples.n, now):
+            self._train(self.whole, self.plan.conditions.threads)
+
+    def _is_in_time(self, rows: int, now: float) -> bool:
+        """Return whether there is time for the best epochs of so many rows, at the pace of the watched fit."""
+        expected = self.pace * self.followed.best * rows
+        return self.limit is None or now + expected < self.begun + SHARE * float(self.limit)
+
+    def _train(self, follower: Follower, threads: int | None) -> None:
+        """Train a network that follows, in batches as large as those of all rows."""
+        size = min(loop.batch_size(self.plan.parameters.batch_size, self.samples.n), follower.samples.n)
+        limits = () if self.limit is None else (TimeLimit(float(self.limit), since=self.begun, grace=0),)
+        follower.train(size, threads, limits)
+        self.is_cut |= follower.is_cut
+
+    def _taken(self, result: FitResult) -> FitResult:
+        """Return the result with what was learned from all rows, in the model that was watched if this is its copy."""
+        records = replace(result.records, n_iter_refit=self.followed.best)
+        # How many steps lie behind the best epoch is chance, so the optimizer begins anew.
+        rates = as_rates(self.plan.parameters)
+        whole = self.whole
+        if not self.is_copy:
+            for member in members_of(whole.model):
+                member.take(member.theta, member.states, whole.curve.trained)
+            whole.model.keep_history(result.model.history)
+            held_out, shortfall = result.held_out, result.shortfall
+            return replace(whole.result, records=records, rates=rates, shortfall=shortfall, held_out=held_out)
+        own, new = members_of(result.model), members_of(whole.model)
+        if len(own) != len(new):  # one diverged
+            return result
+        held_out = result.held_out
+        if held_out is not None:
+            try:
+                held_out = self._compared(result, held_out)
+            except KeyboardInterrupt:  # while the rows held out are predicted
+                self._interrupted()
+        for member, taken in zip(own, new, strict=True):
+            member.theta[...] = taken.theta
+            member.take(member.theta, taken.states, whole.curve.trained)
+        return replace(result, records=records, rates=rates, held_out=held_out)
+
+    def _compared(self, result: FitResult, held_out: HeldOut) -> HeldOut:
+        """Return what the watched network predicts for the rows held out, and how the one of all rows differs."""
+        engine, after = self.plan.parameters.engine, replace(result, model=self.whole.model)
+        if result.targets.task == "binary":
+            X = self.samples.X[spaced(self.samples.n, MAX_COMPARED)]
+            surer = confidence_of(result.predicted(X, engine), after.predicted(X, engine))
+            return replace(held_out, surer=surer)
+        judged = held_out.thinned()
+        learned, X = self.learned, judged.inputs
+        if learned is None or X is None or min(learned.n, len(judged.y)) < MIN_JUDGED:
+            return held_out
+        moved = has_moved(judged, after.predicted(X, engine))
+        part = self._of_part(learned) if moved.any() else None
+        if part is None:
+            return held_out
+        of_part = replace(result, model=part.model).predicted(X, engine)
+        ratio = error_ratio(judged, of_part, (part.samples.n, learned.n, self.samples.n))
+        return replace(held_out, gain=np.where(moved, ratio, 1.0))
+
+    def _of_part(self, learned: Samples) -> Follower | None:
+        """Train a network of a part of the rows that the watched one learned from; None if it comes to no end."""
+        if not self._is_in_time(learned.n // PART, time.monotonic()):
+            return None
+        plan = replace(self.plan, conditions=self.plan.conditions._replace(kept=None))
+        made = Follower(
+            plan, self.start, learned.take(np.arange(0, learned.n, PART)), self.followed, is_copy=False
+        )
+        self._train(made, plan.conditions.threads)
+        return made if made.curve.is_complete else None
+
+
+def learned_of(plan: FitPlan, data: FitData, train: Samples) -> Samples | None:
+    """Return the rows that a fit trains on, where it is to be told how much the others help; None where it is not.
+
+    It is told of numbers, not of several quantiles, whose intervals are their own; of rows that are not tied
+    together, more of which are more of the same; and not in a race or a search, whose fits are of parts.
+    """
+    targets = data.targets
+    is_of_numbers = isinstance(targets, NumericTargets) and targets.middle is None
+    return train if is_of_numbers and plan.conditions.is_alone and data.structure.is_free else None
+
+
+def mean_distance(held_out: HeldOut, first: Numbers, second: Numbers) -> Numbers:
+    """Return the weighted mean absolute distances (outputs,) between numbers for the rows held out, (m, outputs)."""
+    return np.asarray(np.average(np.abs(first - second), axis=0, weights=held_out.weight), np.float64)
+
+
+def has_moved(held_out: HeldOut, after: Numbers) -> NDArray[np.bool_]:
+    """Return whether the network of all rows, which predicts `after` (m, outputs), has moved far: (outputs,)."""
+    errors = mean_distance(held_out, held_out.y, held_out.predicted)
+    return (errors > 0) & (mean_distance(held_out, after, held_out.predicted) > FAR * errors)
+
+
+def error_ratio(held_out: HeldOut, of_part: Numbers, rows: tuple[int, int, int]) -> Numbers:
+    """Return the errors of the network of all rows in those of the one that was watched (outputs,), at most 1.
+
+    of_part: (m, outputs) what the network of a part predicts.  rows: those of the part, learned from, and all.
+    """
+    part, learned, whole = rows
+    errors = mean_distance(held_out, held_out.y, held_out.predicted)
+    before = mean_distance(held_out, held_out.y, of_part)
+    ratio = np.divide(errors, before, out=np.ones_like(errors), where=before > 0)
+    found = ratio ** (np.log(whole / learned) / np.log(learned / part))
+    return np.asarray(np.clip(found, learned / whole, 1.0), np.float64)

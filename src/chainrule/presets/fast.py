@@ -8,7 +8,7 @@ prepares itself the network is another one:
 
 trained by AdamW with a strong decay, of many rows a weaker one, and half a cosine, on 85 % of the rows (all but 10,000
 of many). The moving average of its parameters over the epochs is judged on the others. The network is then the one that
-is trained from the same start on all rows, for as many epochs as had the least loss (`fitting/refit.py`). A
+is trained from the same start on all rows, for as many epochs as had the least loss (`fitting/train.py`). A
 parameter that has another value than its default keeps it; where one of the optimizer has, all of
 `parameters.OPTIMIZING` stay as they are.
 

@@ -6,22 +6,35 @@ the number of fits, and the epochs of the last ones. A race that repeats another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import chain, product
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
+from chainrule.core.random import generator
 from chainrule.errors import DataError
+from chainrule.fitting.dealing import deal, dealt, latest
 from chainrule.fitting.held import HoldsResult, as_fitted
+from chainrule.fitting.in_time import with_members_in_time
+from chainrule.fitting.plan import few_of, recipe, resolved
 from chainrule.fitting.prepare import PreparedFit
 from chainrule.fitting.progress import ProgressLine, watcher_of_race
-from chainrule.race import candidates, draw, fit_lookup, repeat
+from chainrule.formulas.losses import Poisson
+from chainrule.presets import DEFAULT
+from chainrule.presets.base import FoldMembers
+from chainrule.presets.few import DEALINGS, FOLDS
+from chainrule.race import candidates, fit_lookup, repeat
 from chainrule.race.blend import Blend, BlendPart, RaceResult
+from chainrule.race.candidates import Candidate
 from chainrule.race.fit_lookup import LearnedLookup
 from chainrule.race.judge import (
+    Judge,
+    Numbers,
     ScoredParts,
     check_score,
     greedy,
@@ -33,12 +46,22 @@ from chainrule.race.judge import (
     temperature,
     tempered,
 )
+from chainrule.race.plan import RacePlan, RandomOrigin, RandomPlace
 from chainrule.race.report import RaceReport, Record
-from chainrule.race.rows import RacedRows, of_race
-from chainrule.race.runner import Runner, finished, of_candidate, of_rows, warn_of_interruption
-from chainrule.race.state import NOTHING, RaceChoice, RaceListener, RaceState, Task
+from chainrule.race.runner import (
+    RacedRows,
+    Runner,
+    finished,
+    of_candidate,
+    of_rows,
+    prepare_raced_rows,
+    warn_of_interruption,
+)
+from chainrule.race.state import NOTHING, SECONDS, Drawn, RaceChoice, RaceListener, RaceState, Task
 from chainrule.tables.data import FitData
 from chainrule.tables.held_out import warn_of_lone_classes
+from chainrule.tables.splits import folds
+from chainrule.tables.structure import Split
 from chainrule.trust.scorers import HeldOutScorer
 
 T = TypeVar("T")
@@ -66,17 +89,17 @@ def fit_several(
     """
     request, data = prepared.request, prepared.data
     given, begun, watch = request.given, request.begun, watcher_of_race(line, estimator.verbose)
-    if request.is_noticed and data.samples.n >= draw.MIN_ROWS_TO_RACE:
+    if request.is_noticed and data.samples.n >= MIN_ROWS_TO_RACE:
         warn_of_lone_classes(data)
     encoded, weight, is_given = data.samples.y, data.samples.weight, data.validation is not None
     judged, judged_weight = encoded, weight
     if data.validation is not None and data.passed_weight is not None:
         judged, judged_weight = data.validation.y, data.passed_weight
-    are_few = draw.are_few(estimator, data)
+    are_few = has_few_rows(estimator, data)
     is_constrained = estimator.monotonic_cst is not None or estimator.interaction_cst is not None
-    start = draw.gone_on(start, len(encoded)) if are_few else start
-    racing = draw.racing(estimator, data, start) if are_few else candidates.racing(is_constrained)
-    drawn = draw.drawn(estimator, data, racing, start.plan, are_few) if start.drawn is None else start.drawn
+    start = continue_few(start, len(encoded)) if are_few else start
+    racing = choose_candidates(estimator, data, start) if are_few else candidates.racing(is_constrained)
+    drawn = draw_race(estimator, data, racing, start.plan, are_few) if start.drawn is None else start.drawn
     raced = drawn.raced
     if drawn.rows != len(encoded):
         raise DataError(
@@ -85,7 +108,7 @@ def fit_several(
     if drawn.digest is not None:
         repeat.check_digest(drawn.digest, repeat.digest_of(data), "the race to go on with")
     is_refined = (
-        len(encoded) > draw.MAX_ROWS_FOR_ALL_FOLDS and not drawn.learns_most
+        len(encoded) > MAX_ROWS_FOR_ALL_FOLDS and not drawn.learns_most
     )  # else the race is all there is
     has_whole = estimator.refit is not False and (
         is_refined
@@ -124,8 +147,8 @@ def fit_several(
     found, mean = race.looked_up(chosen, end)
     if has_whole:
         better = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
-        end -= 0.0 if found is None else draw.NETWORKS * found.seconds
-        race.run([*tasks(better, [*range(draw.NETWORKS)], True)], end, end)
+        end -= 0.0 if found is None else NETWORKS * found.seconds
+        race.run([*tasks(better, [*range(NETWORKS)], True)], end, end)
     result = _ended(race, data, chosen, found, mean)
     if result.shortfall is None and not race.ended.is_set():
         result.report.warn_of_limit(race.seconds, len(racing))
@@ -151,7 +174,7 @@ def _ended(
             result = race.result(weights, chosen.temperature)
         else:
             result, chosen = looked_up, tempered_after
-    held_out = of_race(race.rows, data, result, chosen.folds, mean)
+    held_out = prepare_raced_rows(race.rows, data, result, chosen.folds, mean)
     own = repeat.plan(race, data, chosen, None if found is None else found.similarity)
     return replace(result, held_out=held_out, plan=own)
 
@@ -218,7 +241,7 @@ class Race(Runner):
             return np.eye(len(numbers))[0], 1.0
         if self.rows.are_few:
             predicted = [self.fits[number, 0].predicted for number in numbers]
-            weights = draw.weights(predicted, judge, [self.candidates[n].variant is None for n in numbers])
+            weights = find_weights(predicted, judge, [self.candidates[n].variant is None for n in numbers])
         elif (scorer := self.scorer(folds)) is None:
             truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
             weights = greedy(truths, judge.mean_loss)
@@ -238,7 +261,7 @@ class Race(Runner):
             return judge.mean_loss(judge.truth(tempered(mean, degree, exclusive)))
 
         found = temperature(loss)
-        return found**draw.TEMPERED if self.rows.are_few else found
+        return found**TEMPERED if self.rows.are_few else found
 
     def looked_up(self, chosen: RaceChoice, end: float) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
         """Return the lookup, if it helps, and what is then predicted (rows, outputs) for the rows held out."""
@@ -310,3 +333,185 @@ class Race(Runner):
         state = RaceState(drawn, finished(self.fits), finished(self.whole))
         blend = Blend(parts, degree, self.estimator.engine)
         return RaceResult.of(parts[0].result, blend, report, state, self.ended.is_set())
+
+
+# --- A race on few rows: each fit learns from all of them, and predicts each row by the members that have not seen it
+# The recipes are that of few rows (`chainrule.presets.few`) and what it becomes with other settings. A fit is
+# an ensemble whose members leave out folds, so what it predicts out of fold for all rows is what it is judged by.
+
+DRAWS = 200
+"""The draws of the weights of rows."""
+TEMPERED = 0.5
+"""The power of the temperature of an average whose fits have one of their own, by much the same predictions."""
+MIN_WEIGHT = 0.02
+"""A smaller weight is 0."""
+FEW_TO_JUDGE = 100
+"""The rows judged up to which half of all weight is that of the default recipe's fits."""
+
+
+def has_few_rows(estimator: HoldsResult, data: FitData) -> bool:
+    """Return whether a fit of the default recipe would deal the rows to the folds of its members."""
+    if data.table is None or not candidates.OF_FEW_ROWS:
+        return False
+    return few_of(_default(estimator), data.table, races=True) is not None
+
+
+def continue_few(start: RaceState, n: int) -> RaceState:
+    """Return the start of a race of n few rows: a new one for that which had no time for all members of a fit."""
+    drawn = start.drawn
+    has_one_recipe = drawn is not None and drawn.rows == n and len(drawn.of_folds) == 1
+    return RaceState(more=start.more) if has_one_recipe else start
+
+
+def choose_candidates(estimator: HoldsResult, data: FitData, start: RaceState) -> tuple[Candidate, ...]:
+    """Return the recipes of a race of few rows, or the only one if its limit is too short for all members of a fit.
+
+    start: whose fits and plan tell what raced.
+    """
+    if start.plan is not None:
+        planned = tuple(each for each in candidates.OF_FEW_MEMBERS if each.name in start.plan.recipes)
+        return planned or candidates.OF_FEW_ROWS
+    if start.fits:
+        return candidates.OF_FEW_ROWS
+    limit = start.more or estimator.time_limit or SECONDS
+    plan = resolved(_default(estimator, time_limit=limit), data, of_few=recipe(DEFAULT, None).of_few)
+    members = with_members_in_time(plan, data).parameters.n_members
+    if members == plan.parameters.n_members:
+        return candidates.OF_FEW_ROWS
+    return tuple(each for each in candidates.OF_FEW_MEMBERS if each.members == members)
+
+
+def _default(estimator: HoldsResult, **changed: object) -> HoldsResult:
+    """Return an unfitted estimator with the default recipe in place of the race."""
+    return type(estimator)(**{**estimator.get_params(deep=False), "preset": DEFAULT, **changed})
+
+
+def deal_rows(data: FitData, racing: tuple[Candidate, ...], seeds: Sequence[int]) -> Split:
+    """Return all rows, and those that every fit holds out: in order of time the latest, or else all out of fold.
+
+    seeds: of the fits of the recipes.
+    """
+    how, n, members = FoldMembers(FOLDS, DEALINGS), data.samples.n, racing[0].members
+    how = how if members is None else how.first(members)
+    if data.structure.time is not None:
+        found = dealt(n, how, data.labels, check_random_state(seeds[0]), data.structure)
+        return Split(np.arange(n), found.rows[latest(found)])
+    each = [
+        dealt(n, how, data.labels, check_random_state(seed), data.structure).rows
+        for seed in (seeds if data.structure.groups is not None else seeds[:1])
+    ]  # which rows are left out depends on the dealing only where whole groups are dealt
+    return Split(np.arange(n), reduce(np.intersect1d, each))
+
+
+def find_weights(
+    parts: Sequence[Numbers], judge: Judge, are_default: Sequence[bool] = ()
+) -> NDArray[np.float64]:
+    """Return the weights (members,), which add up to 1: "pseudo-BMA+" of what each member predicts out of fold.
+
+        w_k = mean over g of l_k(g) / sum_j l_j(g)        g ~ n Dirichlet(1, ..., 1), the weights of the n rows
+
+    l_k(g) is the likelihood of the rows, weighted by g. Where the best member depends on which of the rows count more,
+    several have a weight. -log l is n times the loss of probabilities and of counts, and n / 2 log(loss) for numbers,
+    whose errors have a scale that is not known. Up to FEW_TO_JUDGE rows tell recipes hardly apart, so half of all
+    weight is then that of the default recipe's fits, those that `are_default` says.
+
+    Source: Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive distributions", Bayesian
+    Analysis 2018, section 3.4.
+    """
+    n, truths = len(judge.y), [judge.truth(part) for part in parts]
+    draws = n * generator(0, "judging", 1).dirichlet(np.ones(n), DRAWS)  # (draws, n)
+    found = np.mean([_shares([*map(_weighted(judge, own), truths)], judge) for own in draws], 0)
+    if n <= FEW_TO_JUDGE and any(are_default):
+        trusted = np.array(are_default) & [bool(np.isfinite(part).all()) for part in parts]
+        found = (found + trusted / trusted.sum()) / 2 if trusted.any() else found
+    found[found < MIN_WEIGHT] = 0
+    return np.asarray(found / found.sum())
+
+
+def _weighted(judge: Judge, by: NDArray[np.float64]) -> Callable[[Numbers], float]:
+    """Return the mean loss of the rows with other weights: theirs times these."""
+    return judge._replace(weight=judge.weight * by).mean_loss
+
+
+def _shares(losses: list[float], judge: Judge) -> NDArray[np.float64]:
+    """Return the likelihoods (members,), divided by their sum, for mean losses; 0 for one that is not finite."""
+    each, n = np.nan_to_num(np.array(losses), nan=np.inf, posinf=np.inf), len(judge.y)
+    least = each.min()
+    if not np.isfinite(least):
+        return np.full(len(each), 1 / len(each))
+    if judge.loss is None or isinstance(judge.loss, Poisson):
+        behind = n * (each - least)
+    elif least > 0:
+        behind = n / 2 * np.log(each / least)
+    else:  # without an error
+        behind = np.where(each > least, np.inf, 0.0)
+    likelihood = np.exp(-behind)
+    return np.asarray(likelihood / likelihood.sum())
+
+
+# --- the draws of a race before its clock is read: the folds of the rows, and the seeds of all fits ------------------
+
+RACE_FOLDS = 5
+MAX_ROWS_FOR_ALL_FOLDS = 2_000
+"""With more rows the race is on the first fold alone."""
+MIN_ROWS_TO_RACE = 20
+MOST_HELD_OUT = 10_000
+"""The most rows of a fold."""
+NETWORKS = 3
+"""The networks of all rows per recipe."""
+
+
+def origin_of(random_state: object) -> RandomOrigin | None:
+    """Return that of an estimator's random_state, before anything is drawn; None where nobody can tell it.
+
+    An integer of NumPy is a place, because `seed_of_rows` draws rows as with no seed.
+    """
+    if isinstance(random_state, int):
+        return int(random_state)
+    kind, key, place, *_ = cast(tuple[Any, ...], check_random_state(random_state).get_state())
+    return RandomPlace(tuple(map(int, key)), int(place)) if kind == "MT19937" else None
+
+
+def begin_at(origin: RandomOrigin) -> np.random.RandomState:
+    """Return a generator that begins there."""
+    if isinstance(origin, int):
+        return np.random.RandomState(origin)
+    made = np.random.RandomState()
+    made.set_state(("MT19937", np.array(origin.key, np.uint32), origin.place, 0, 0.0))
+    return made
+
+
+def draw_race(
+    estimator: HoldsResult,
+    data: FitData,
+    racing: tuple[Candidate, ...],
+    plan: RacePlan | None,
+    are_few: bool = False,
+) -> Drawn:
+    """Draw the folds of the rows and the seeds of the candidates' fits, with a plan as its race did."""
+    if plan is None:
+        origin, random = origin_of(estimator.random_state), check_random_state(estimator.random_state)
+    else:
+        origin, random = plan.random_state, begin_at(plan.random_state)
+    folds, raced = ([], [0]) if are_few else _folds(data, random)
+    of_folds, of_all = (
+        random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (RACE_FOLDS, NETWORKS)
+    )
+    if are_few:
+        folds = [deal_rows(data, racing, [seeds[0] for seeds in of_folds])]
+    made = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin, repeat.digest_of(data))
+    return made if plan is None else repeat.planned(plan, data, racing, made)
+
+
+def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], list[int]]:
+    """Return the folds of the rows, at most FOLDS, and which of them the race is over: the latest one of many rows."""
+    n, structure = data.samples.n, data.structure
+    if data.validation is not None or n < MIN_ROWS_TO_RACE:
+        return [Split(np.arange(n), np.empty(0, np.int64))], [0]
+    count = max(RACE_FOLDS, -(-n // MOST_HELD_OUT))
+    if structure.is_free:
+        fold = deal(n, count, data.labels, random)
+        found = [Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(RACE_FOLDS)]
+    else:
+        found = folds(structure, count, data.labels, random)[:RACE_FOLDS]
+    return found, [*range(len(found))] if n <= MAX_ROWS_FOR_ALL_FOLDS else [0]

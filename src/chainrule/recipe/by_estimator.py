@@ -38,7 +38,7 @@ from chainrule.recipe.messages import with_value
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import NO_PRESET, Settings
-from chainrule.recipe.tables import TableData, dataset
+from chainrule.recipe.table_data import TableData, dataset
 from chainrule.tables.data import FitInput
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener

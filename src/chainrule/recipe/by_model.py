@@ -43,7 +43,7 @@ from chainrule.training.time_limit import Shortfall
 from chainrule.training.without_backprop import Search
 
 if TYPE_CHECKING:
-    from chainrule.recipe.tables import TableData
+    from chainrule.recipe.table_data import TableData
 
 
 class ByModel(NamedTuple):

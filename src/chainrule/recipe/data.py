@@ -25,7 +25,7 @@ from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split_rows
 
 if TYPE_CHECKING:
-    from chainrule.recipe.tables import TableData
+    from chainrule.recipe.table_data import TableData
 
 HELD_OUT = 0.2
 """The fraction of the samples for validation if the data have neither a validation nor a test part."""
@@ -152,21 +152,21 @@ def load(
 
 def _load_table(text: str, settings: Settings, of_estimator: bool) -> Data:
     """Load a table. The modules that read tables are imported here, because that is slow."""
-    from chainrule.recipe import tables
+    from chainrule.recipe import table_data
 
     path = Path(text)
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    train, test, table = tables.load(path, settings, 0.0 if of_estimator else fraction)
+    train, test, table = table_data.load(path, settings, 0.0 if of_estimator else fraction)
     name = path.name.split(".")[0] or path.name
     return Data(name, text, str(path.resolve()), train, None, test, table)
 
 
 def _load_large(text: str, settings: Settings) -> Data:
     """Load files of columns that are read in pieces."""
-    from chainrule.recipe import large
+    from chainrule.recipe import table_data
 
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    train, test, table, stream = large.load(text, settings, fraction)
+    train, test, table, stream = table_data.load_files(text, settings, fraction)
     first = Path(paths_of(text)[0])
     name = next((part for part in reversed(first.parts) if "*" not in part), "files").split(".")[0]
     return Data(name, text, source_of(text), train, None, test, table, stream=stream)

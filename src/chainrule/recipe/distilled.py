@@ -14,7 +14,7 @@ from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.distilling import DistillationCost, distill
 from chainrule.estimators.fitted import save
-from chainrule.recipe import folder, tables
+from chainrule.recipe import folder, table_data
 from chainrule.recipe.averages import estimator_in
 from chainrule.recipe.columns import divide
 from chainrule.recipe.exported import is_table
@@ -83,7 +83,7 @@ def distilled(
             **parameters,
         )
     path = place / FILE if out is None else out
-    save(student, path, {tables.TARGET: rows.target} | rows.form.to_metadata())
+    save(student, path, {table_data.TARGET: rows.target} | rows.form.to_metadata())
     return DistilledRun(path, cost)
 
 
@@ -96,7 +96,7 @@ def rows_of_run(teacher: MLPClassifier | MLPRegressor, config: Mapping[str, Any]
     if not is_table(source):
         raise ConfigError(f"a network learns from one table, and the data of {place} are {source}.")
     settings = Settings.from_json(config["resolved"], str(place / "config.json"))
-    columns, target, tied, form = tables.read(source, settings)
+    columns, target, tied, form = table_data.read(source, settings)
     train, test = divide(target, settings.seed, source, tied)
     inputs = {name: values for name, values in columns.items() if name != target.name}
     model = teacher.model_

@@ -27,7 +27,7 @@ from chainrule.recipe.columns import (
     tied_rows,
 )
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.tables import LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
+from chainrule.recipe.table_data import LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
 from chainrule.recipe.text_form import TextForm
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.prediction import PredictionMixin

@@ -46,7 +46,7 @@ def resume_command(place: Path, epochs: int | None = None) -> str:
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
-    from chainrule.recipe.tables import TableData
+    from chainrule.recipe.table_data import TableData
 
 
 class RunTraining(Protocol):
@@ -208,7 +208,7 @@ class TrainedRun(NamedTuple):
             self.model.save(path)
             return
         from chainrule.estimators.fitted import save
-        from chainrule.recipe.tables import LAYOUT, TABLE, TARGET
+        from chainrule.recipe.table_data import LAYOUT, TABLE, TARGET
 
         extra: dict[str, Any] = {TARGET: table.target.name}
         settings = self.run.settings

@@ -32,7 +32,7 @@ from chainrule.graph.graph import ComputationGraph
 from chainrule.graph.passes import simplified
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
-from chainrule.recipe.tables import TableData
+from chainrule.recipe.table_data import TableData
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets, Targets
 from chainrule.tables.rows import rows_of

@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 from chainrule.core import hints
 from chainrule.core.files import cells, write_whole
 from chainrule.errors import ConfigError
-from chainrule.estimators.tuning.search import Tuned, tune
-from chainrule.estimators.tuning.study import TrialRecord
+from chainrule.estimators.tuning.search import TrialRecord, Tuned, tune
 from chainrule.presets import DEFAULT
 from chainrule.recipe import by_estimator, folder, longer
 from chainrule.recipe.data import check_is_table, load

@@ -22,7 +22,7 @@ from chainrule.fitting import covering
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.model import Ensemble, Model, load_any
 from chainrule.race.blend import RaceResult
-from chainrule.recipe import averages, later_tables, tables
+from chainrule.recipe import averages, later_tables, table_data
 from chainrule.recipe.answers import Answers
 from chainrule.recipe.columns import as_numbers
 from chainrule.serve.rows import BODY, FileTable, ReadsRows, RequestRows, TableReader, listed, shown
@@ -269,7 +269,7 @@ def load(path: str | os.PathLike[str], name: str) -> ServedModel:
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:16]
     model, metadata = load_any(path)
-    target = metadata.get(tables.TARGET)
+    target = metadata.get(table_data.TARGET)
     schema: Schema
     predicts: Predicts
     estimator = averages.estimator_of(metadata, path)

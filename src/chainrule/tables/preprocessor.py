@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +14,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from chainrule.core import codec
+from chainrule.core.codec import from_to, sized
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
-from chainrule.tables import fitting, kinds, reading, state
+from chainrule.tables import calendar, fitting, kinds, marks, reading
 from chainrule.tables.cells import DescribedTable, describe
+from chainrule.tables.column import LONGEST
 from chainrule.tables.crossed import Crossed, read_pairs
 from chainrule.tables.encoding import Embedded, Encoder, embedded, numbers, places_of, read_for, rising
 from chainrule.tables.learned import LearnedColumn
@@ -240,7 +242,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             settings["missing"] = {
                 name: list(each) for name, each in (check_missing(self.missing) or {}).items()
             }
-        written = state.write(self._learned, self._named, settings)
+        written = write(self._learned, self._named, settings)
         return written | {"crossed": codec.write(self._crossed)} if self._crossed else written
 
     @classmethod
@@ -249,7 +251,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises FormatError for data that are not whole.
         """
-        learned, named, settings = state.read(data)
+        learned, named, settings = read(data)
         unknown = [name for name in settings if name not in _SETTINGS]
         if unknown:
             raise FormatError(f"settings has the unknown key {unknown[0]!r:.60}; fit the preprocessor again.")
@@ -397,3 +399,70 @@ def _read_each(preprocessors: Sequence[TablePreprocessor], X: object) -> list[re
         return [_read_each([each], X)[0] for each in preprocessors]
     ((named, _),) = known
     return [read_for([each.learned_ for each in preprocessors], named, X)] * len(preprocessors)
+
+
+# --- write what a preprocessor learned as JSON values, and read it back: text, numbers and lists, no code ------------
+# A file may come from anywhere, so each value is checked before it is used: its type, its range and its size.
+
+KIND, VERSION = "table_preprocessor", 1
+MOST_COLUMNS = 1_000_000
+Number = Annotated[int, from_to(-1e15, 1e15)] | Annotated[float, from_to(-1e15, 1e15)]
+Text = Annotated[str, sized(0, LONGEST)]
+Setting = bool | Number | Text | dict[str, Text | Annotated[list[Number], sized(0, marks.MOST)]] | None
+"""What a setting of the preprocessor can be; it checks the rest."""
+
+
+def write(learned: Sequence[LearnedColumn], named: bool, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return JSON values: the settings and, of each column, what differs from the default."""
+    columns = []
+    for each in learned:
+        values, defaults = each._asdict().items(), LearnedColumn._field_defaults
+        fields = {key: value for key, value in values if key not in defaults or value != defaults[key]}
+        if each.kind == "date":
+            fields["origin"] = calendar.as_text(each.origin)
+        if each.lanes:
+            fields["lanes"] = [
+                [lane.part, lane.fill, *lane.scale[:3], *lane.scale.grid] for lane in each.lanes
+            ]
+        columns.append(
+            {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+        )
+    return {"kind": KIND, "version": VERSION, "settings": settings, "named": named, "columns": columns}
+
+
+def read(data: Any) -> tuple[list[LearnedColumn], bool, dict[str, Any]]:
+    """Return the columns, whether they have names, and the settings that `write` wrote.
+
+    Raises FormatError for anything else, in one sentence that says where.
+    """
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise FormatError(f"data is no {KIND}, as TablePreprocessor.to_data() writes it; pass that.")
+    if data.get("version") != VERSION:
+        raise FormatError(
+            f"version is {data.get('version')!r:.40}, and this release reads {VERSION}; fit the preprocessor anew."
+        )
+    named = codec.read(bool, data.get("named"), "named", _damaged)
+    settings = codec.read(dict[str, Setting], data.get("settings"), "settings", _damaged)
+    columns = codec.read(list[dict[str, Any]], data.get("columns"), "columns", _damaged)
+    if not 0 < len(columns) <= MOST_COLUMNS:
+        raise _damaged(f"columns must be a list of 1 to {MOST_COLUMNS:,} columns")
+    learned = [_column(column, f"columns[{k}]") for k, column in enumerate(columns)]
+    if len({each.name for each in learned}) < len(learned):
+        raise _damaged("columns must be columns of different names")
+    return learned, named, settings
+
+
+def _column(data: dict[str, Any], where: str) -> LearnedColumn:
+    own = dict(data)
+    if own.get("kind") == "date":
+        try:
+            own["origin"] = calendar.from_text(str(data.get("origin"))[:40])
+        except (ValueError, OverflowError) as error:
+            raise _damaged(f"origin of {where} must be a date such as 2024-12-31T00:00:00.000000") from error
+    if isinstance(lanes := data.get("lanes"), list) and all(isinstance(lane, list) for lane in lanes):
+        own["lanes"] = [[*lane[:2], [*lane[2:5], lane[5:]]] for lane in lanes]
+    return codec.read(LearnedColumn, own, where, _damaged)
+
+
+def _damaged(fault: str) -> FormatError:
+    return FormatError(f"{fault}; the data was damaged or written by another program.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import DataError
 from chainrule.recipe.data import Data
-from chainrule.recipe.tables import TableData
+from chainrule.recipe.table_data import TableData
 from chainrule.studio.session.commands import command
 from chainrule.studio.session.studio import Studio
 

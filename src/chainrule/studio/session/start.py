@@ -144,12 +144,12 @@ def of_numbers(path: Path, table: dict[str, Any], target: str) -> Data:
 def of_table(path: Path, columns: dict[str, Any], target: str) -> Data:
     """Make data from a table, prepared by the default preset, with training and test rows."""
     from chainrule.presets import PRESETS
-    from chainrule.recipe import tables
+    from chainrule.recipe import table_data
     from chainrule.recipe.columns import read_target
     from chainrule.tables.preprocessor import TablePreprocessor
 
     y = read_target(target, columns[target], f"{path}")
     preprocessor = TablePreprocessor(**PRESETS[preset_choice.DEFAULT].table)
-    train, test, table = tables.prepared(path, columns, y, preprocessor, 0, 0.0)
+    train, test, table = table_data.prepared(path, columns, y, preprocessor, 0, 0.0)
     features = tuple(preprocessor.get_feature_names_out())
     return Data(path.stem, "", "", train, None, test, table, features=features)

@@ -9,7 +9,7 @@ from chainrule.fitting.terms import Terms
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reported import Int8OfRun, JudgedDecision, JudgedIntervals, RunReasons
-from chainrule.recipe.tables import TableData
+from chainrule.recipe.table_data import TableData
 from chainrule.trust.notice import Notices
 from chainrule.trust.reliability import Reliability
 from chainrule.views import words

@@ -14,7 +14,7 @@ from chainrule.errors import ConfigError
 from chainrule.recipe.columns import excluded, tied_rows
 from chainrule.recipe.data import Data
 from chainrule.recipe.settings import TIES, Settings
-from chainrule.recipe.tables import prepared
+from chainrule.recipe.table_data import prepared
 
 
 def fewer(data: Data, samples: int | None) -> Data:
