@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chainrule import (
     ChainruleError,
@@ -23,7 +21,7 @@ from chainrule import (
     ShapeError,
     TablePreprocessor,
 )
-from chainrule.explain import answers, chords
+from chainrule.explain import answers
 from chainrule.explain.columns import half_widths
 from chainrule.explain.parts import AnswerPart
 from chainrule.explain.reasons import cell
@@ -32,8 +30,6 @@ from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.report import RaceReport
 from halves import half
 from hostile_tables import hostile_table
-
-Z = st.floats(-40, 40)
 
 
 @cache
@@ -503,50 +499,6 @@ def test_pairs_are_second_differences():
         warnings.simplefilter("ignore")
         additive.fit(table(), target())
     assert np.abs(additive.pairs(X).values).max() < 1e-12
-
-
-@given(st.floats(1e-8, 1e8), st.floats(1e-8, 1e8))
-def test_logarithmic_mean(a: float, b: float):
-    found = float(chords.log_mean(np.array(a), np.array(b), np.array(math.log(a / b))))
-    assert math.sqrt(a * b) * (1 - 1e-9) <= found <= (a + b) / 2 * (1 + 1e-9)  # between both other means
-    assert abs(found * math.log(a / b) - (a - b)) < 1e-6 * max(a, b)
-
-
-def test_logarithmic_mean_by_hand():
-    one = chords.log_mean(np.array([2.0, 3.0]), np.array([1.0, 3.0]), np.log([2.0, 1.0]))
-    np.testing.assert_allclose(one, [1 / math.log(2), 3.0])
-
-
-@given(st.lists(Z, min_size=2, max_size=5), st.data())
-def test_softmax_is_exact(z: list[float], data: st.DataObject):
-    other = data.draw(st.lists(Z, min_size=len(z), max_size=len(z)))
-    both = np.array([z, other])
-    shares, slopes = chords.softmax(both)
-    for k in range(len(z)):
-        m = slopes.back(np.eye(len(z))[[k]])[0]
-        assert abs(m @ (both[0] - both[1]) - (shares.p[0, k] - shares.p[1, k])) < 1e-13 * (
-            1 + np.abs(both).max()
-        )
-        assert abs(m.sum()) < 1e-14  # a constant added to every z changes nothing
-
-
-@given(st.lists(st.tuples(Z, Z), min_size=2, max_size=5))
-def test_sorting_is_exact(pairs: list[tuple[float, float]]):
-    y = np.array(pairs).T
-    of_sort = chords.sort_slopes(y)
-    np.testing.assert_allclose(of_sort[0] @ (y[0] - y[1]), np.sort(y[0]) - np.sort(y[1]), atol=1e-11)
-    np.testing.assert_allclose(of_sort.sum(1), 1.0)
-    np.testing.assert_allclose(of_sort.sum(2), 1.0)
-
-
-@given(Z, Z)
-def test_the_sigmoid_is_a_softmax_of_two_classes(z: float, other: float):
-    both = np.array([[z], [other]])
-    shares, slope = chords.sigmoid(both)
-    of_two, slopes = chords.softmax(np.hstack([both, np.zeros((2, 1))]))
-    np.testing.assert_allclose(shares.p[:, 0], of_two.p[:, 0], rtol=1e-12)
-    np.testing.assert_allclose(slope[0, 0], slopes.back(np.array([[1.0, 0.0]]))[0, 0], rtol=1e-7, atol=1e-15)
-    assert abs(slope[0, 0] * (z - other) - (shares.p[0, 0] - shares.p[1, 0])) < 1e-14
 
 
 def test_pairs_with_an_input_of_their_own_belong_to_both_columns():

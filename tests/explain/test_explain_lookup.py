@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.explain import chords, explain
-from chainrule.explain.chords import Shares
-from chainrule.explain.explain import MAX_ROWS
+from chainrule.explain import explain
 from chainrule.explain.reasons import cell
 from chainrule.fitting.held import as_fitted, result_of
-from chainrule.fitting.lookup import ComparedRows, Lookup, Memory, Similarity, are_codes, as_shares, corrected
+from chainrule.fitting.lookup import ComparedRows, Lookup, Memory, Similarity, are_codes
 from chainrule.race import candidates
 from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.candidates import Candidate
@@ -146,7 +142,7 @@ def test_blocks_of_rows_are_the_same(monkeypatch: pytest.MonkeyPatch):
     whole = net.explain(X)
     monkeypatch.setattr(explain, "AT_ONCE", 7 * len(net.blend_.lookup))
     np.testing.assert_allclose(net.explain(X).values, whole.values, rtol=0, atol=1e-12)
-    assert explain.at_once(net.blend_.lookup) == 7 < MAX_ROWS
+    assert explain.rows_at_once(net._parts()) == 7 < explain.MAX_ROWS
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -233,57 +229,3 @@ def test_similar_rows_by_hand():
     # the distances differ by 2 (1 - 0.25) = 1.5 of the number and by 0.5 of the category: three quarters and a quarter
     np.testing.assert_allclose(found.values - alone.values, [[0.75 * change, 0.25 * change]], atol=1e-6)
     np.testing.assert_allclose(found.base - alone.base, 3 * k0 / (1 + k0), atol=1e-6)
-
-
-def test_quotients_by_hand():
-    of_a, of_b = chords.quotient_slopes(*(np.array(each) for each in (6.0, 1.0, 2.0, 4.0)))
-    np.testing.assert_allclose([of_a, of_b], [3 / 8, -7 / 16])  # (1/2 + 1/4) / 2 and -(6 + 1) / (2 * 2 * 4)
-    np.testing.assert_allclose(of_a * (6 - 1) + of_b * (2 - 4), 6 / 2 - 1 / 4)
-
-
-def test_odds_by_hand():
-    """With a prior of 1, 2 observed and 1 expected q(p) = p (p + 2) / (p + 1): 1.5 at 1, 0 at 0."""
-    p, p0, observed, expected = (np.array([each]) for each in (1.0, 0.0, 2.0, 1.0))
-    np.testing.assert_allclose(chords.odds_slope(p, p0, observed, expected, 1.0), 1.5)
-    # the derivative at 1 is (2 p + 2) / (p + 1) - p (p + 2) / (p + 1)^2 = 2 - 3 / 4
-    np.testing.assert_allclose(chords.odds_slope(p, p, observed, expected, 1.0), 1.25)
-
-
-def test_normalizing_by_hand():
-    q, q0 = np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]])
-    m = chords.normalized_back(np.array([[1.0, 0.0]]), q, q0)
-    np.testing.assert_allclose(m, [[3 / 8 - 2 / 8, -2 / 8]])  # (1/4 + 1/2) / 2, and -(3 + 1) / (2 * 4 * 2)
-    np.testing.assert_allclose((m * (q - q0)).sum(), 3 / 4 - 1 / 2)
-
-
-SHARE = st.floats(1e-6, 1.0)
-SUM = st.floats(0.0, 50.0)
-
-
-@given(st.integers(2, 4), st.floats(0.1, 10.0), st.data())
-def test_corrected_probabilities_are_exact(classes: int, prior: float, data: st.DataObject):
-    def drawn(each: st.SearchStrategy[float], count: int) -> np.ndarray:
-        return np.array([data.draw(st.lists(each, min_size=count, max_size=count)) for _ in range(2)])
-
-    p, sums = drawn(SHARE, classes), drawn(SUM, 2 * classes)
-    p /= p.sum(1, keepdims=True)
-    shares = Shares(p, 1 - p) if classes > 2 else Shares(p[:, 1:], p[:, :1])
-    made, back = explain.shares_looked_up(shares, sums[:1], sums[1:], prior)
-    want = corrected(as_shares(shares.p), sums, prior, True)[:, -made.p.shape[1] :]
-    np.testing.assert_allclose(made.p, want, rtol=1e-6, atol=1e-12)
-    np.testing.assert_allclose(made.p + made.rest, 1.0)
-    for m in np.eye(made.p.shape[1]):
-        of_p, of_sums = back(m[None])
-        total = (of_p[0] * (shares.p[0] - shares.p[1])).sum() + (of_sums[0] * (sums[0] - sums[1])).sum()
-        assert abs(total - m @ (made.p[0] - made.p[1])) < 1e-9
-
-
-@given(st.lists(st.floats(-50, 50), min_size=2, max_size=2), st.lists(SUM, min_size=2, max_size=2))
-def test_corrected_numbers_are_exact(errors: list[float], rows: list[float]):
-    p, sums = np.array([[1.0], [-2.0]]), np.stack([errors, rows], 1)
-    made, back = explain.numbers_looked_up(Shares(p, 0 * p), sums[:1], sums[1:], 0.5)
-    np.testing.assert_array_equal(made.p, corrected(p, sums, 0.5, False))
-    of_p, of_sums = back(np.array([[2.0]]))
-    assert of_p[0, 0] == 2.0  # numbers are added
-    total = 2 * 3.0 + of_sums[0] @ (sums[0] - sums[1])
-    np.testing.assert_allclose(total, 2 * (made.p[0, 0] - made.p[1, 0]), atol=1e-9)

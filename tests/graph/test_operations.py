@@ -164,6 +164,43 @@ def test_the_derivative_is_that_of_finite_differences(name: str):
             )
 
 
+@pytest.mark.parametrize("distance", [0.0, 1e-13, 1e-7, 1.0])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "largest"])
+def test_multipliers_add_up_to_the_difference(name: str, distance: float):
+    """m . (out - out') = sum of multipliers . (x - x'), for rows far from the reference, near it, and equal to it."""
+    operation, values = drawn(name, 30)
+    if isinstance(operation, SimilarRows):
+        values[0][:, 2] = np.round(np.abs(values[0][:, 2]))
+    values = [np.concatenate([own[-1:] + distance * (own[:-1] - own[-1:]), own[-1:]]) for own in values]
+    if isinstance(operation, SimilarRows):
+        values[0][:, 2] = np.round(values[0][:, 2])
+        values[0] = values[0].astype(np.float32).astype(np.float64)
+    out = operation.compute(*values)
+    m = np.random.default_rng(2).normal(size=out[:-1].shape)
+    found = operation.chord(m, out, *values)
+    total = sum((own * (x[:-1] - x[-1:])).sum(1) for own, x in zip(found, values, strict=True))
+    change = (m * (out[:-1] - out[-1:])).sum(1)
+    rounding = 1e-9 if operation.makes == NUMBERS else 1e-6
+    if not isinstance(operation, (CalendarPart, RankShares, CellNumbers, WholeCodes, AboveThreshold)):
+        np.testing.assert_allclose(total, change, rtol=1e-9, atol=rounding * (1 + np.abs(out).max()))
+    elif distance == 1.0 and not isinstance(
+        operation, LargestColumn
+    ):  # steps may stand within MIN_DIFFERENCE
+        np.testing.assert_allclose(total, change, rtol=1e-9, atol=1e-9 * (1 + np.abs(out).max()))
+
+
+def test_multipliers_of_a_table_row_and_of_quotients_by_hand():
+    """From code 2 to 0: the row changes by (-3, 6), its multipliers 1 and 2 make 9 of it, over 2 codes."""
+    rows = TableRows(constant([[0.0, 9.0], [1.0, 5.0], [3.0, 3.0]]))
+    codes = np.array([[0], [2]])
+    np.testing.assert_allclose(rows.chord(np.array([[1.0, 2.0]]), rows.compute(codes), codes)[0], [[9 / -2]])
+    x, y = np.array([[6.0], [1.0]]), np.array([[2.0], [4.0]])
+    of_x, of_y = Ratio().chord(np.array([[1.0]]), x / y, x, y)
+    np.testing.assert_allclose(
+        [of_x[0, 0], of_y[0, 0]], [3 / 8, -7 / 16]
+    )  # (1/2 + 1/4) / 2, -(6 + 1) / (2 * 2 * 4)
+
+
 @settings(deadline=None, max_examples=12)
 @given(st.integers(0, 2**31), st.sampled_from([0.0, 1e-9, 0.05, 0.4, 1.0]))
 @pytest.mark.parametrize("name", list(CASES))

@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from chainrule.core.settings import check_choice
 from chainrule.errors import ConfigError
-from chainrule.explain.chords import TINY, Floats
 from chainrule.explain.parts import AnswerPart, AnswerParts, ExactNetwork, Inputs
 from chainrule.formulas.layers import Dense, Embedding, Link
-from chainrule.inspection.attribution.explained import label_numbers
+from chainrule.inspection.attribution.explained import Floats, label_numbers
 from chainrule.network import backprop
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
 from chainrule.trained.evaluation import average
+
+TINY = 1e-300
+"""The smallest probability whose logarithm is computed; smaller ones count as this."""
 
 
 class Wanted(NamedTuple):

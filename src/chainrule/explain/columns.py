@@ -18,10 +18,10 @@ from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.explain.answers import ShuffledTable, answers, output_of, wanted
-from chainrule.explain.chords import Floats
 from chainrule.explain.explain import explain
 from chainrule.explain.parts import AnswerParts, Inputs
 from chainrule.explain.reasons import Reasons
+from chainrule.inspection.attribution.explained import Floats
 from chainrule.race.judge import MIN_PROBABILITY
 from chainrule.tables.cells import ReadColumn
 from chainrule.tables.labels import Labels

@@ -41,7 +41,7 @@ class Explains(HiddenLayers):
         The sum is complete to rounding, which `error` states for each row, in float64; a network that predicts in
         float32 differs from that by its rounding.
         Method: DeepLIFT (see `chainrule.inspection.attribution`) through the networks, and the slopes of
-        `chainrule.explain.chords` through what follows them.
+        `chainrule.graph.operation.GraphOperation.chord` through what follows them.
         Raises ConfigError for a target or an output that there is not, and for a layer without such slopes.
 
         >>> reasons = MLPRegressor(preprocess="auto").fit(X, y).explain(X.head(100))

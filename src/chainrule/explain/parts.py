@@ -10,16 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import ConfigError, ShapeError
-from chainrule.explain.chords import Floats
+from chainrule.errors import ShapeError
 from chainrule.fitting.lookup import Lookup
 from chainrule.fitting.result import FitResult
-from chainrule.formulas.layers import Context, Embedding, Link
-from chainrule.inspection.attribution.explained import neutral
-from chainrule.inspection.attribution.methods import ChordPass, NoRuleError, chord_pass
+from chainrule.formulas.layers import Context, Link
+from chainrule.inspection.attribution.explained import Floats, neutral
 from chainrule.model import Model
-from chainrule.network import backprop
-from chainrule.network.tree import walk
 from chainrule.tables.cells import ReadColumn, cells, typical_row
 from chainrule.tables.crossed import Crossed
 from chainrule.tables.preprocessor import TablePreprocessor
@@ -140,6 +136,16 @@ class AnswerParts:
         known = names_of(result)
         self.names = tuple(known[k] for k in used.tolist())
 
+    @cached_property
+    def different_takers(self) -> list[TakenColumns]:
+        """One of those that take the same prepared rows."""
+        return list({id(each.preprocessor): each for each in reversed(self.takers)}.values())
+
+    def rows_of(self, inputs: Inputs) -> list[NDArray[np.floating]]:
+        """Return the prepared rows that each of `different_takers` takes."""
+        own = {id(each.preprocessor): rows for each, rows in zip(self.takers, inputs, strict=False)}
+        return [own[id(each.preprocessor)] for each in self.different_takers]
+
     @property
     def exclusive(self) -> bool:
         """Whether the outputs are probabilities of classes of which a row has one."""
@@ -228,24 +234,6 @@ def names_of(result: FitResult) -> list[str]:
     return [f"x{k}" for k in range(result.n_features)]
 
 
-class NetworkPass(NamedTuple):
-    """The forward pass of a network for n rows and their reference, with what the way back needs."""
-
-    chords: ChordPass
-    """behind the vectors of codes"""
-    embedding: Embedding | None
-
-    @property
-    def outputs(self) -> Floats:
-        """(n + 1, fan_out)"""
-        return self.chords.outputs
-
-    def attributions(self, V: Floats) -> Floats:
-        """Return the part of each input (n, inputs) in sum_k v_k (out_k - out'_k). V: (n, fan_out)."""
-        found = self.chords.contributions(V)
-        return found if self.embedding is None else np.asarray(self.embedding.fold(found))
-
-
 @dataclass(frozen=True)
 class ExactNetwork:
     """A trained network in float64."""
@@ -254,36 +242,10 @@ class ExactNetwork:
     params: tuple[Any, ...]
     ctx: Context
 
-    def run(self, X: Floats, reference: Floats) -> NetworkPass:
-        """Run the network for prepared rows X (n, inputs) and a prepared reference (1, inputs).
-
-        Raises ConfigError for a layer whose slopes of chords are unknown.
-        """
-        links, params, embedding = self.links, self.params, None
-        if isinstance(first := links[0].layer, Embedding):
-            embedding = first
-            X, reference = (
-                backprop.forward(links[:1], params[:1], rows, self.ctx)[0] for rows in (X, reference)
-            )
-            links, params = links[1:], params[1:]
-        try:
-            return NetworkPass(chord_pass(links, params, self.ctx, X, reference), embedding)
-        except NoRuleError as error:
-            raise ConfigError(
-                f"explain has no rule for the layer {error.layer} ({error.name}), whose outputs depend on several "
-                "inputs at once; use estimator.model_.attribute(X, 'integrated_gradients'), which explains the inputs "
-                "of the network."
-            ) from error
-
     @property
     def neutral(self) -> Floats:
         """The input (1, inputs) to compare with without a table: the mean, if the network standardizes, else 0."""
         return neutral(self.links, self.ctx, self.links[0].fan_in)[None]
-
-    @property
-    def width(self) -> int:
-        """The numbers that a row becomes in all layers."""
-        return sum(link.fan_in + link.fan_out for link in walk(self.links))
 
 
 def exact_network(model: Model) -> ExactNetwork:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.errors import ConfigError
-from chainrule.explain.chords import Floats
+from chainrule.inspection.attribution.explained import Floats
 from chainrule.tables.cells import ReadColumn
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import activations
-from chainrule.graph.operation import CODES, UNITS, Array, Box, GraphOperation, box_of, widened
+from chainrule.graph.operation import CODES, UNITS, Array, Box, GraphOperation, box_of, log_mean, widened
 
 SAME = 2e-6
 """Numbers x and t are equal where |x - t| is at most SAME (1 + |t|): those of 32 bits are those of 64."""
@@ -37,6 +37,23 @@ class GroupSoftmax(GraphOperation):
         made: Array = activations.softmax_pullback(p, of_p)
         return (made.reshape(out.shape),)
 
+    def chord(self, m: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """m_j L_j - w_j sum_k m_k L_k, L_k = L(p_k, p'_k) the logarithmic mean, w_j = L_j / sum_i L_i.
+
+        Exact because log p_k = x_k - s, and the Sato-Vartia weights w give the change of s = logsumexp(x) without a
+        remainder: sum_j w_j (log p_j - log p'_j) = sum_j (p_j - p'_j) / sum_i L_i = 0. They do not change with a
+        constant added to every x, and for two classes p_k has the slope of the sigmoid.
+        Source: Sato, "The ideal log-change index number", Review of Economics and Statistics 58 (1976).
+        """
+        x = values[0]
+        logs = np.asarray(activations.log_softmax(x.reshape(len(x), self.groups, -1)))
+        p = np.exp(logs)
+        means = log_mean(p[:-1], p[-1:], logs[:-1] - logs[-1:])
+        total = means.sum(2, keepdims=True)
+        own = m.reshape(means.shape) * means
+        weights = means / np.where(total > 0, total, 1.0)
+        return ((own - weights * own.sum(2, keepdims=True)).reshape(m.shape),)
+
     def bounds(self, *boxes: Box) -> Box:
         """1 / (1 + sum_j exp(x_j - x_k)) over j other than k, least where x_k is least and the others are largest."""
         low, high = (end.reshape(len(end), self.groups, -1) for end in boxes[0])
@@ -55,6 +72,7 @@ class GroupSoftmax(GraphOperation):
 class GroupMean(GraphOperation):
     """The mean over groups of columns, summed in their order: out_k = sum_g x_gk / groups."""
 
+    is_affine: ClassVar[bool] = True
     groups: int
 
     def width(self, *widths: int) -> int:
@@ -85,6 +103,7 @@ class GroupMean(GraphOperation):
 class WeightedSum(GraphOperation):
     """A sum of values of one width, in their order: sum_i weight_i x_i."""
 
+    is_affine: ClassVar[bool] = True
     weights: tuple[float, ...]
     """one for each value; 1 for the sum of a residual block"""
     arity: ClassVar[int | None] = None
@@ -128,6 +147,14 @@ class Ratio(GraphOperation):
         """delta / y, -sum_k delta_k x_k / y^2"""
         y = values[1]
         return delta / y, -(delta * out).sum(1, keepdims=True) / y
+
+    def chord(self, m: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """m (1 / y + 1 / y') / 2, -sum_k m_k (x_k + x'_k) / (2 y y'): the joint effect of both is halved.
+
+        x / y - x' / y' = (1 / y + 1 / y') / 2 (x - x') - (x + x') / (2 y y') (y - y')
+        """
+        (x, x0), (y, y0) = ((value[:-1], value[-1:]) for value in values)
+        return m * (1 / y + 1 / y0) / 2, -(m * (x + x0)).sum(1, keepdims=True) / (2 * y * y0)
 
     def bounds(self, *boxes: Box) -> Box:
         """The least and the largest ratio of ends; without bounds where y may be 0."""
@@ -203,6 +230,31 @@ class SimilarRows(GraphOperation):
             made[k : k + at_once, :columns] = -2 * self.by_number * difference
         return (made,)
 
+    def chord(self, m: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """sum_i L(k_i, k'_i) (m . known_i) (d'_i - d_i), d' - d a sum over columns, each divided by x_j - x'_j.
+
+        (x'_j - t)^2 - (x_j - t)^2 = (x'_j - x_j) (x'_j + x_j - 2 t);  [x'_c != t] - [x_c != t] as it is
+        """
+        x, columns = values[0].astype(np.float32).astype(np.float64), self.rows.shape[1]
+        d = self.distances(x)
+        k = np.exp(-d)
+        w = log_mean(k[:-1], k[-1:], d[-1:] - d[:-1]) * (m @ self.known.T)  # (n, rows)
+        made = np.zeros((len(m), x.shape[1]))
+        both = x[:-1, :columns] + x[-1:, :columns]
+        made[:, :columns] = self.by_number * (2 * (w @ self.rows) - both * w.sum(1, keepdims=True))
+        run = x[:-1] - x[-1:]
+        by_code = enumerate(self.by_code, columns)
+        for j, factor in (*enumerate(self.by_same), *by_code):
+            if not factor:
+                continue
+            if j < columns:
+                same = np.abs(x[:, j, None] - self.rows[:, j]) <= SAME * (1 + np.abs(self.rows[:, j]))
+            else:
+                same = x[:, j, None] == self.codes[:, j - columns]
+            grows = factor * np.where(same[:-1], w, 0.0).sum(1) - factor * (w @ same[-1])
+            made[:, j] += np.where(run[:, j] == 0, 0.0, grows / np.where(run[:, j] == 0, 1.0, run[:, j]))
+        return (made,)
+
     def bounds(self, *boxes: Box) -> Box:
         """Those of each distance, a sum of the least and of the largest terms, and of the terms k_i known_i."""
         ends = []
@@ -276,6 +328,28 @@ class AboveThreshold(GraphOperation):
         return ((x >= self.threshold) if self.or_equal else (x > self.threshold)).astype(np.int64)
 
 
+def sort_slopes(y: Array) -> Array:
+    r"""The slopes of sorting each row: how long, on the way from the reference, y_j is the k-th smallest.
+
+    sorted_k(y) - sorted_k(y') = sum_j w_kj (y_j - y'_j), because sorting is linear between the points at which two
+    numbers of y' + t (y - y') cross. y: (n + 1, count). Returns w (n, k, j), whose rows and columns add up to 1.
+    """
+    n, count = len(y) - 1, y.shape[1]
+    first, second = np.triu_indices(count, 1)
+    there, here = (
+        np.broadcast_to(own[:, first] - own[:, second], (n, len(first))) for own in (y[-1:], y[:-1])
+    )
+    crosses = (there > 0) != (here > 0)
+    times = np.where(crosses, there / np.where(crosses, there - here, 1.0), 1.0)
+    times = np.sort(np.hstack([np.zeros((n, 1)), np.clip(times, 0.0, 1.0), np.ones((n, 1))]), axis=1)
+    shares = np.zeros((n, count, count))
+    rows, places = np.arange(n)[:, None], np.arange(count)
+    for start, stop in zip(times.T[:-1, :, None], times.T[1:, :, None], strict=True):
+        middle = y[-1:] + (start + stop) / 2 * (y[:-1] - y[-1:])
+        shares[rows, places, np.argsort(middle, axis=1, kind="stable")] += stop - start
+    return shares
+
+
 @dataclass(frozen=True, eq=False)
 class SortedColumns(GraphOperation):
     """The numbers of each row in ascending order, the smallest in column order[0] and so on: quantiles in order."""
@@ -293,3 +367,7 @@ class SortedColumns(GraphOperation):
         made = np.empty_like(delta)
         np.put_along_axis(made, np.argsort(values[0], 1, kind="stable"), delta[:, list(self.order)], 1)
         return (made,)
+
+    def chord(self, m: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """sum_k m_k w_kj, w_kj how long on the way from the reference x_j is the k-th smallest."""
+        return (np.einsum("nk,nkj->nj", m[:, list(self.order)], sort_slopes(values[0])),)

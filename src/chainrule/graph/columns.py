@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.graph.operation import CODES, TEXT, UNITS, Array, Box, GraphOperation, box_of, like, widened
+from chainrule.graph.operation import (
+    CODES,
+    MIN_RUN,
+    TEXT,
+    UNITS,
+    Array,
+    Box,
+    GraphOperation,
+    box_of,
+    like,
+    widened,
+)
 
 DAY = 86400.0
 
@@ -188,6 +199,7 @@ class KeptRange(GraphOperation):
 class Bounded(GraphOperation):
     """Numbers clipped to [low, high]; NaN stays."""
 
+    least_run: ClassVar[float] = MIN_RUN
     low: NDArray[np.float64]
     """(width,), -infinity for no bound"""
     high: NDArray[np.float64]
@@ -349,6 +361,7 @@ class ToPrecision(GraphOperation):
     A table is prepared in float64, because a number may be large next to its spread; its networks run in their own.
     """
 
+    is_affine: ClassVar[bool] = True
     to: str
 
     def compute(self, *values: Array) -> Array:

@@ -120,7 +120,17 @@ class ComputationGraph:
             raise ConfigError(f"output must be one with numbers, {' or '.join(known)}, not {output!r}.")
         return output
 
-    def _pulled_back(self, values: Sequence[Array], place: int, delta: Array) -> dict[str, Array]:
+    def multipliers(self, values: Sequence[Array], place: int, m: Array) -> dict[str, Array]:
+        """Return the multipliers of each input with numbers, by name (n, columns): see `GraphOperation.chord`.
+
+        sum over the inputs of multiplier . (x - x') = m . (out - out'), with ' for the last row.
+        values: of each step, as `values` returns them of n + 1 rows.  place: the step of out.  m: (n, its width).
+        """
+        return self._pulled_back(values, place, m, by_chords=True)
+
+    def _pulled_back(
+        self, values: Sequence[Array], place: int, delta: Array, by_chords: bool = False
+    ) -> dict[str, Array]:
         """Return delta times the Jacobian of a step by the inputs, by name: the chain rule, from step to step."""
         found: dict[int, Array] = {place: delta}
         made: dict[str, Array] = {}
@@ -131,8 +141,11 @@ class ComputationGraph:
             if isinstance(step.operation, GraphInput):
                 if not step.operation.is_text:
                     made[step.operation.label] = own
-            elif step.operation.takes == step.makes == NUMBERS:
-                back = step.operation.pullback(own, values[k], *(values[read] for read in step.reads))
+            elif step.operation.takes == step.makes == NUMBERS or (
+                by_chords and step.operation.takes != TEXT
+            ):
+                rule = step.operation.chord if by_chords else step.operation.pullback
+                back = rule(own, values[k], *(values[read] for read in step.reads))
                 for read, part in zip(step.reads, back, strict=True):
                     found[read] = found[read] + part if read in found else part
             elif INT8 in (step.operation.takes, step.makes):

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import activations
-from chainrule.graph.operation import UNITS, Array, Box, GraphOperation, affine_bounds, box_of, like, widened
+from chainrule.graph.operation import (
+    MIN_RUN,
+    UNITS,
+    Array,
+    Box,
+    GraphOperation,
+    affine_bounds,
+    box_of,
+    like,
+    log_mean,
+    widened,
+)
 
 
 def normal_quantile(share: Array) -> Array:
@@ -36,6 +47,8 @@ class ElementFunction(NamedTuple):
     most: float = np.inf
     cancels: float = 0.0
     """where 1 and a number near -1 are added, the largest |z| that multiplies what is lost"""
+    slope: Callable[[Array, Array], Array] | None = None
+    """(f(z) - f(z')) / (z - z') of z and f(z), z' the last row of (n + 1, width), where a quotient would lose digits"""
 
     def bounds(self, box: Box, constants: Mapping[str, float]) -> Box:
         """Return a box of the values of z in a box."""
@@ -61,23 +74,44 @@ def _has_whole(box: Box, start: float) -> NDArray[np.bool_]:
     return np.asarray(np.floor(box.high - start + near) >= np.ceil(box.low - start - near))
 
 
+def _sigmoid_slope(z: Array, a: Array) -> Array:
+    """(p - p') / (z - z') = L(p, p') L(q, q') / (L(p, p') + L(q, q')), q = 1 - p, L the logarithmic mean.
+
+    Since z = log p - log q.
+    """
+    logs = (activations.log_sigmoid(z), activations.log_sigmoid(-z))
+    of_p, of_q = (log_mean(np.exp(log[:-1]), np.exp(log[-1:]), log[:-1] - log[-1:]) for log in logs)
+    total = of_p + of_q
+    return np.asarray(of_p * (of_q / np.where(total > 0, total, 1.0)))
+
+
+def _exp_slope(z: Array, a: Array) -> Array:
+    """L(e^z, e^z')"""
+    return log_mean(a[:-1], a[-1:], z[:-1] - z[-1:])
+
+
+def _log_slope(z: Array, a: Array) -> Array:
+    """1 / L(z, z')"""
+    return np.asarray(1 / log_mean(z[:-1], z[-1:], a[:-1] - a[-1:]))
+
+
 def _soft_clip_prime(z: Array, a: Array) -> Array:
     """(1 + (z / 3)^2)^(-3/2)"""
     made: Array = (1 + (z / 3) ** 2) ** -1.5
     return made
 
 
-_SHAPES: dict[str, dict[str, float]] = {
+_SHAPES: dict[str, dict[str, Any]] = {
     "gelu": {"bottom": -0.7517915246935644, "cancels": 8.5},
     "gelu_tanh": {"bottom": -0.7524614220710163, "cancels": 8.5},
     "log_sigmoid": {"most": 0.0},
     "mish": {"bottom": -1.192431214515495},
-    "sigmoid": {"least": 0.0, "most": 1.0},
+    "sigmoid": {"least": 0.0, "most": 1.0, "slope": _sigmoid_slope},
     "silu": {"bottom": -1.2784645427610737},
     "softplus": {"least": 0.0},
     "tanh": {"least": -1.0, "most": 1.0},
 }
-"""What bounds need to know of an activation beyond that it never falls; the place of a minimum is where f' = 0."""
+"""What bounds and chords need to know of an activation beyond its values; the place of a minimum is where f' = 0."""
 
 FUNCTIONS: dict[str, ElementFunction] = {
     **{
@@ -86,8 +120,8 @@ FUNCTIONS: dict[str, ElementFunction] = {
     },
     "leaky_relu": ElementFunction(activations.leaky_relu, activations.leaky_relu_prime),
     "elu": ElementFunction(activations.elu, activations.elu_prime),
-    "exp": ElementFunction(np.exp, lambda z, a: a, least=0.0),
-    "log": ElementFunction(np.log, lambda z, a: 1 / z),
+    "exp": ElementFunction(np.exp, lambda z, a: a, least=0.0, slope=_exp_slope),
+    "log": ElementFunction(np.log, lambda z, a: 1 / z, slope=_log_slope),
     "soft_clip": ElementFunction(lambda z: z / np.sqrt(1 + (z / 3) ** 2), _soft_clip_prime),
     "sin_turns": ElementFunction(
         lambda turns: np.sin(2 * np.pi * turns),
@@ -126,6 +160,11 @@ class Elementwise(GraphOperation):
         """delta f'(x)"""
         return (delta * FUNCTIONS[self.function].prime(values[0], out, **dict(self.constants)),)
 
+    def chord(self, m: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """m (f(x) - f(x')) / (x - x')"""
+        slope = FUNCTIONS[self.function].slope
+        return super().chord(m, out, *values) if slope is None else (m * slope(values[0], out),)
+
     def bounds(self, *boxes: Box) -> Box:
         """Of a rising function its values at the ends; else also at its minimum, or -1 and 1 of waves."""
         return FUNCTIONS[self.function].bounds(boxes[0], dict(self.constants))
@@ -135,6 +174,7 @@ class Elementwise(GraphOperation):
 class Columnwise(GraphOperation):
     """An affine function of each column: out = (x - center) factor + offset."""
 
+    is_affine: ClassVar[bool] = True
     center: NDArray[np.float64]
     """(width,)"""
     factor: NDArray[np.float64]
@@ -164,6 +204,7 @@ class Columnwise(GraphOperation):
 class Affine(GraphOperation):
     """A dense layer: out = x W + b."""
 
+    is_affine: ClassVar[bool] = True
     W: NDArray[np.float64]
     """(inputs, outputs)"""
     b: NDArray[np.float64]
@@ -190,6 +231,7 @@ class Affine(GraphOperation):
 class GroupedAffine(GraphOperation):
     """A dense layer for each group of columns: out_g = x_g W_g + b_g, groups side by side."""
 
+    is_affine: ClassVar[bool] = True
     W: NDArray[np.float64]
     """(groups, inputs, outputs), or (1, inputs, outputs) where all groups share it"""
     b: NDArray[np.float64]
@@ -251,6 +293,7 @@ class NegativeSlopes(GraphOperation):
 class Between(GraphOperation):
     """Two values blended by a factor of each column: x + alpha (y - x)."""
 
+    is_affine: ClassVar[bool] = True
     alpha: NDArray[np.float64]
     """(width,)"""
     arity: ClassVar[int | None] = 2
@@ -281,6 +324,7 @@ class Between(GraphOperation):
 class JoinedColumns(GraphOperation):
     """Values side by side."""
 
+    is_affine: ClassVar[bool] = True
     arity: ClassVar[int | None] = None
 
     def width(self, *widths: int) -> int:
@@ -300,6 +344,7 @@ class JoinedColumns(GraphOperation):
 class SelectedColumns(GraphOperation):
     """Some columns, in any order, also repeatedly."""
 
+    is_affine: ClassVar[bool] = True
     columns: tuple[int, ...]
 
     def width(self, *widths: int) -> int:
@@ -324,6 +369,7 @@ class LinearPieces(GraphOperation):
     out = start_j + (x - knot_j) rise_j with j the last of the column's knots that is no larger than x, or the first.
     """
 
+    least_run: ClassVar[float] = MIN_RUN
     knots: NDArray[np.float64]
     """(width, pieces), ascending in each row; infinity where a column has fewer"""
     starts: NDArray[np.float64]
@@ -368,6 +414,7 @@ class LinearPieces(GraphOperation):
 class CosineVectors(GraphOperation):
     """A vector for each column, of cosines of its number x, and x itself: [z W + c, x], z = cos(2 pi w x + b)."""
 
+    least_run: ClassVar[float] = MIN_RUN
     w: NDArray[np.float64]
     """(width, frequencies), in turns per unit of x"""
     b: NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 An operation is a frozen dataclass: its constants and settings, nothing else. It says what it takes and makes, how wide
 its result is, and its formula: `compute` in NumPy, the specification for every format of export; beneath it `pullback`,
-the derivative; and `bounds`, what the result can be for all values of a box.
+the derivative; `chord`, the same of a finite difference; and `bounds`, what the result can be for all values of a box.
 
 kind of a value   array
 numbers           (n, width) floating point, NaN for missing
@@ -29,6 +29,12 @@ NUMBERS, CODES, TEXT, INT8 = "numbers", "codes", "text", "int8"
 Array = NDArray[Any]
 
 
+MIN_RUN = 1e-290
+"""Differences below it count as 0, so that quotients are finite: bins of a column may be 1e-16 wide."""
+MIN_DIFFERENCE = 1e-10
+"""The same of numbers that were sums: most of a smaller difference is rounding."""
+
+
 class Box(NamedTuple):
     """What a value can be: all numbers from `low` to `high`, (n, width) each; NaN in both for a missing one."""
 
@@ -53,6 +59,10 @@ class GraphOperation(ABC):
     """the kind of the value that it computes"""
     arity: ClassVar[int | None] = 1
     """how many values it reads; None for one or more"""
+    is_affine: ClassVar[bool] = False
+    """whether its chords are its derivative"""
+    least_run: ClassVar[float] = MIN_DIFFERENCE
+    """the difference of two numbers below which the derivative takes the place of the chord's slope"""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Derive the name from the class's."""
@@ -75,6 +85,27 @@ class GraphOperation(ABC):
         """
         return tuple(np.zeros_like(value) for value in values)
 
+    def chord(self, m: Array, out: Array, *values: Array) -> tuple[Array, ...]:
+        """Return multipliers of the values, which add up to the difference of the result: m . (out - out').
+
+        sum over the values x of m_x . (x - x') = m . (out - out'), with ' for the last row, that of the reference.
+        Multiplied along a graph they are DeepLIFT's, and what they give to the inputs adds up to the answer's change.
+        By default of a function of single numbers, (f(x) - f(x')) / (x - x'); f'(x) where both are nearly the same.
+
+        m: (n, width).  out, values: (n + 1, width).
+        Source: Shrikumar, Greenside, Kundaje, "Learning important features through propagating activation differences",
+        ICML 2017.
+        """
+        back = self.pullback(m, out[:-1], *(value[:-1] for value in values))
+        if self.is_affine:
+            return back
+        run = values[0][:-1] - values[0][-1:]
+        rise = (
+            (m * (out[:-1] - out[-1:])).reshape(*run.shape, -1).sum(2)
+        )  # several results of a number, side by side
+        is_same = np.abs(run) < self.least_run
+        return (np.where(is_same, back[0], rise / np.where(is_same, 1.0, run)),)
+
     def bounds(self, *boxes: Box) -> Box:
         """Return a box with every result for values of these boxes; by default of a function that never falls.
 
@@ -90,6 +121,17 @@ class GraphOperation(ABC):
         """Show the settings, and of arrays their shapes."""
         shown = ", ".join(f"{name}={short(value)}" for name, value in self.settings().items())
         return f"{type(self).__name__}({shown})"
+
+
+def log_mean(a: Array, b: Array, log_ratio: Array) -> Array:
+    """L(a, b) = (a - b) / log(a / b), the logarithmic mean; a where a = b.
+
+    log_ratio: log(a / b). Stable for any a, b >= 0: L = max (1 - e^-d) / d, with d = |log(a / b)|.
+    """
+    d = np.abs(log_ratio)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.where(d == 0, 1.0, -np.expm1(-d) / d)
+    return np.asarray(np.maximum(a, b) * part)
 
 
 EPSILON = float(np.finfo(np.float64).eps)
