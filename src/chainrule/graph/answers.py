@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -210,13 +211,19 @@ class SimilarRows(GraphOperation):
         columns = self.rows.shape[1]
         found = np.zeros((len(x), len(self.rows)))
         if columns:
-            found += cdist(x[:, :columns], self.rows, "sqeuclidean", w=self.by_number)
-        for j in np.flatnonzero(self.by_same):
-            row = self.rows[:, j]
-            found += self.by_same[j] * (np.abs(x[:, j, None] - row) > SAME * (1 + np.abs(row)))
-        for c, b_c in enumerate(self.by_code):
-            found += b_c * (x[:, columns + c, None] != self.codes[:, c])
+            units = np.sqrt(self.by_number)
+            found += cdist(x[:, :columns] * units, self.rows * units, "sqeuclidean")
+        for _, factor, same in self._sames(x):
+            found += factor * ~same
         return found
+
+    def _sames(self, x: NDArray[np.float64]) -> Iterator[tuple[int, float, NDArray[np.bool_]]]:
+        """Yield each column of which it counts whether it is the same, its s or b, and where it is (n, m)."""
+        for j in np.flatnonzero(self.by_same).tolist():
+            row = self.rows[:, j]
+            yield j, self.by_same[j], np.abs(x[:, j, None] - row) <= SAME * (1 + np.abs(row))
+        for j, b in enumerate(self.by_code, self.rows.shape[1]):
+            yield j, b, x[:, j, None] == self.codes[:, j - self.rows.shape[1]]
 
     def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
         """-2 a_j sum_i k_i (x_j - rows_ij) sum_o delta_o known_io of numbers; 0 of codes"""
@@ -236,21 +243,18 @@ class SimilarRows(GraphOperation):
         (x'_j - t)^2 - (x_j - t)^2 = (x'_j - x_j) (x'_j + x_j - 2 t);  [x'_c != t] - [x_c != t] as it is
         """
         x, columns = values[0].astype(np.float32).astype(np.float64), self.rows.shape[1]
-        d = self.distances(x)
+        scaled, rows = (each * np.sqrt(self.by_number) for each in (x[:, :columns], self.rows))
+        squares = [np.square(each).sum(1) for each in (scaled, rows)]
+        d = np.maximum(squares[0][:, None] + squares[1] - 2 * scaled @ rows.T, 0.0)
+        for _, factor, same in self._sames(x):
+            d += factor * ~same
         k = np.exp(-d)
         w = log_mean(k[:-1], k[-1:], d[-1:] - d[:-1]) * (m @ self.known.T)  # (n, rows)
         made = np.zeros((len(m), x.shape[1]))
         both = x[:-1, :columns] + x[-1:, :columns]
         made[:, :columns] = self.by_number * (2 * (w @ self.rows) - both * w.sum(1, keepdims=True))
         run = x[:-1] - x[-1:]
-        by_code = enumerate(self.by_code, columns)
-        for j, factor in (*enumerate(self.by_same), *by_code):
-            if not factor:
-                continue
-            if j < columns:
-                same = np.abs(x[:, j, None] - self.rows[:, j]) <= SAME * (1 + np.abs(self.rows[:, j]))
-            else:
-                same = x[:, j, None] == self.codes[:, j - columns]
+        for j, factor, same in self._sames(x):
             grows = factor * np.where(same[:-1], w, 0.0).sum(1) - factor * (w @ same[-1])
             made[:, j] += np.where(run[:, j] == 0, 0.0, grows / np.where(run[:, j] == 0, 1.0, run[:, j]))
         return (made,)

@@ -153,17 +153,19 @@ def _in_place(at: _Place, x: GraphValue, vectors_of: GraphOperation, size: int) 
     columns = at.op.columns
     chosen = x if columns == tuple(range(x.width)) else at.add(SelectedColumns(columns), x)
     vectors = at.add(vectors_of, chosen)
-    rest = tuple(k for k in range(x.width) if k not in columns)
+    place = {column: k for k, column in enumerate(columns)}
+    rest = tuple(k for k in range(x.width) if k not in place)
     if not rest and chosen is x:
         return vectors
     both = at.add(JoinedColumns(), at.add(SelectedColumns(rest), x), vectors) if rest else vectors
-    order: list[int] = []
+    order, before = list[int](), 0
     for k in range(x.width):
-        if k in columns:
-            start = len(rest) + columns.index(k) * size
+        if k in place:
+            start = len(rest) + place[k] * size
             order += range(start, start + size)
         else:
-            order.append(rest.index(k))
+            order.append(before)
+            before += 1
     return at.add(SelectedColumns(tuple(order)), both)
 
 

@@ -358,7 +358,11 @@ class SelectedColumns(GraphOperation):
     def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
         """The sum of delta over the places that a column became."""
         made = np.zeros_like(values[0], delta.dtype)
-        np.add.at(made.T, np.array(self.columns, np.int64), delta.T)
+        columns = np.array(self.columns, np.int64)
+        if len(set(self.columns)) == len(columns):
+            made[:, columns] = delta
+        else:
+            np.add.at(made.T, columns, delta.T)
         return (made,)
 
 

@@ -96,15 +96,17 @@ class GraphOperation(ABC):
         Source: Shrikumar, Greenside, Kundaje, "Learning important features through propagating activation differences",
         ICML 2017.
         """
-        back = self.pullback(m, out[:-1], *(value[:-1] for value in values))
         if self.is_affine:
-            return back
+            return self.pullback(m, out[:-1], *(value[:-1] for value in values))
         run = values[0][:-1] - values[0][-1:]
         rise = (
             (m * (out[:-1] - out[-1:])).reshape(*run.shape, -1).sum(2)
         )  # several results of a number, side by side
         is_same = np.abs(run) < self.least_run
-        return (np.where(is_same, back[0], rise / np.where(is_same, 1.0, run)),)
+        if not is_same.any():
+            return (rise / run,)
+        tangent = self.pullback(m, out[:-1], values[0][:-1])[0]
+        return (np.where(is_same, tangent, rise / np.where(is_same, 1.0, run)),)
 
     def bounds(self, *boxes: Box) -> Box:
         """Return a box with every result for values of these boxes; by default of a function that never falls.
