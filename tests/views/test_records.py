@@ -118,8 +118,16 @@ NOT_RESULTS = {
             "Explained",
         ),  # attribution
         *("Perturbation", "Cells", "Variable", "Part"),  # derivation
-        *("ChordPass", "Shares", "SoftmaxSlopes", "LinkedOutputs", "Chosen", "NetworkPass"),  # reasons
-        *("ExactNetwork", "PreparedTable", "Wanted", "AnswerPart", "_Rows", "Explains"),
+        *(
+            "ChordPass",
+            "ExactNetwork",
+            "PreparedTable",
+            "Wanted",
+            "AnswerPart",
+            "_Explained",
+            "_Rows",
+            "Explains",
+        ),
     },
     "what a view draws": {"Grid", "Bar", "Bars", "Signed", "Picture", "Chapter", "Part"},
 }

@@ -211,8 +211,7 @@ class SimilarRows(GraphOperation):
         columns = self.rows.shape[1]
         found = np.zeros((len(x), len(self.rows)))
         if columns:
-            units = np.sqrt(self.by_number)
-            found += cdist(x[:, :columns] * units, self.rows * units, "sqeuclidean")
+            found += cdist(x[:, :columns], self.rows, "sqeuclidean", w=self.by_number)
         for _, factor, same in self._sames(x):
             found += factor * ~same
         return found
@@ -243,11 +242,7 @@ class SimilarRows(GraphOperation):
         (x'_j - t)^2 - (x_j - t)^2 = (x'_j - x_j) (x'_j + x_j - 2 t);  [x'_c != t] - [x_c != t] as it is
         """
         x, columns = values[0].astype(np.float32).astype(np.float64), self.rows.shape[1]
-        scaled, rows = (each * np.sqrt(self.by_number) for each in (x[:, :columns], self.rows))
-        squares = [np.square(each).sum(1) for each in (scaled, rows)]
-        d = np.maximum(squares[0][:, None] + squares[1] - 2 * scaled @ rows.T, 0.0)
-        for _, factor, same in self._sames(x):
-            d += factor * ~same
+        d = self.distances(x)
         k = np.exp(-d)
         w = log_mean(k[:-1], k[-1:], d[-1:] - d[:-1]) * (m @ self.known.T)  # (n, rows)
         made = np.zeros((len(m), x.shape[1]))

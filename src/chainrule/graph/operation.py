@@ -128,12 +128,15 @@ class GraphOperation(ABC):
 def log_mean(a: Array, b: Array, log_ratio: Array) -> Array:
     """L(a, b) = (a - b) / log(a / b), the logarithmic mean; a where a = b.
 
-    log_ratio: log(a / b). Stable for any a, b >= 0: L = max (1 - e^-d) / d, with d = |log(a / b)|.
+    log_ratio: log(a / b). Stable for any a, b >= 0: where d = |log(a / b)| is small, L = max (1 - e^-d) / d.
     """
     d = np.abs(log_ratio)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.where(d == 0, 1.0, -np.expm1(-d) / d)
-    return np.asarray(np.maximum(a, b) * part)
+    is_near = d < 0.02
+    found = np.asarray((a - b) / np.where(is_near, 1.0, log_ratio))
+    near = d[is_near]
+    part = np.where(near == 0, 1.0, -np.expm1(-near) / np.where(near == 0, 1.0, near))
+    found[is_near] = part * np.broadcast_to(np.maximum(a, b), found.shape)[is_near]
+    return found
 
 
 EPSILON = float(np.finfo(np.float64).eps)
