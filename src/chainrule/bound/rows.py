@@ -25,7 +25,7 @@ from chainrule.data.frames import has_few_rows, is_of, is_single
 from chainrule.errors import DataError, ShapeError
 from chainrule.fitting.result import FEW
 from chainrule.tables import calendar, kinds
-from chainrule.tables.column import LONGEST, Column, objects, plain, shortened
+from chainrule.tables.column import LONGEST, Column, objects, plain, seconds_of, shortened
 from chainrule.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, planned
 from chainrule.tables.preprocessor import TablePreprocessor, transform_each
 from chainrule.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
@@ -51,6 +51,7 @@ _ARROW = frozenset(
     [f"{kind}{width}" for kind in ("int", "uint") for width in _WIDTHS]
     + ["float", "double", "bool", "string", "large_string", "string_view"]
 )
+_NO_TIME = np.timedelta64("NaT")
 _SIMPLE = frozenset([float, int, str, bool])
 """Types of a frame's cells that mean the same in any column."""
 _ALIKE = (NUMBERS, frozenset([bool]), frozenset([np.datetime64]), frozenset([np.timedelta64]))
@@ -123,12 +124,16 @@ def _of_pandas(X: Any, known: KnownColumns) -> list[Cells] | None:
     for k, dtype in enumerate(X.dtypes.tolist()):
         kind = dtype.kind if isinstance(dtype, np.dtype) else None
         if kind is not None and kind in "mM":
-            moments.append(k)
+            moments.append((k, kind))
         elif not (kind == "O" or (kind is not None and kind in _NUMPY) or type(dtype).__name__ in _PANDAS):
             return None
-    for k in moments:  # NumPy's own, because those of pandas have nanoseconds
-        for row, cell in zip(rows, X.iloc[:, k].to_numpy(), strict=True):
-            row[k] = cell
+    for k, kind in moments:  # NumPy's own, because those of pandas have nanoseconds
+        for row in rows:
+            cell: Any = row[k]
+            if kind == "M":
+                row[k] = cell.to_datetime64()
+            else:
+                row[k] = cell.to_timedelta64() if hasattr(cell, "to_timedelta64") else _NO_TIME
     return _placed(names, rows, known)
 
 
@@ -221,6 +226,8 @@ def as_number(learned: LearnedColumn) -> Callable[[object], float]:
             seconds = (cell - _EPOCH).total_seconds()
         elif type(cell) is datetime.date:
             seconds = float(cell.toordinal() - DAY_OF_EPOCH) * calendar.DAY
+        elif type(cell) is np.datetime64:
+            seconds = seconds_of(cell)
         else:
             return math.nan if cell is None else slowly(cell)
         return seconds if abs(seconds) <= calendar.LATEST else math.nan

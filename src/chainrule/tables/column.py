@@ -162,7 +162,7 @@ def objects(name: str, values: Sequence[Any]) -> Column:
     if found <= {"number", "boolean"}:
         return numbers(name, _floats(values, kinds), "boolean" if found == {"boolean"} else "number")
     if found == {"date"}:
-        return Column(name, "date", np.array([_seconds(value) for value in values], float))
+        return Column(name, "date", np.array([seconds_of(value) for value in values], float))
     if found == {"duration"}:
         return Column(name, "duration", np.array([_lasting(value) for value in values], float))
     return texts(name, [None if sorts[type(value)] == _MISSING else _text(value) for value in values])
@@ -248,7 +248,8 @@ def _float(value: Any) -> float:
         return math.nan
 
 
-def _seconds(value: Any) -> float:
+def seconds_of(value: Any) -> float:
+    """Return the seconds since 1970 of a date or a moment, in universal time; NaN for a missing one."""
     if isinstance(value, np.datetime64):
         return float("nan") if np.isnat(value) else float(value.astype("M8[us]").astype(np.int64)) / 1e6
     if _sort(type(value)) == _MISSING:
