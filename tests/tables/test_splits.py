@@ -100,17 +100,17 @@ def test_a_share_near_to_the_one_asked_for_is_held_out_of_groups_of_any_size():
 
 @st.composite
 def structures(draw: Any) -> tuple[RowStructure, Any]:
-    n = race(st.integers(4, 40))
-    groups = np.array(race(st.lists(st.integers(0, 6), min_size=n, max_size=n)))
-    time = np.array(race(st.lists(st.integers(0, 9), min_size=n, max_size=n)), float)
-    which = race(st.sampled_from(["groups", "time", "both"]))
-    labels = np.array(race(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
+    n = draw(st.integers(4, 40))
+    groups = np.array(draw(st.lists(st.integers(0, 6), min_size=n, max_size=n)))
+    time = np.array(draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)), float)
+    which = draw(st.sampled_from(["groups", "time", "both"]))
+    labels = np.array(draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
     made = RowStructure(
         None if which == "time" else np.unique(groups, return_inverse=True)[1].astype(np.int64),
         None if which == "groups" else time,
-        race(st.sampled_from([0.0, 1.0, 2.5])) if which != "groups" else 0.0,
+        draw(st.sampled_from([0.0, 1.0, 2.5])) if which != "groups" else 0.0,
     )
-    return made, race(st.sampled_from([None, labels]))
+    return made, draw(st.sampled_from([None, labels]))
 
 
 @settings(max_examples=100, deadline=None)
