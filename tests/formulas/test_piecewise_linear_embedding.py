@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
 from chainrule.engines.native import REASON
-from chainrule.inspection.attribution.methods import METHODS
+from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.story import explain
 from halves import half
 

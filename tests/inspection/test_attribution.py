@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -47,20 +46,10 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.formulas.layers.activation import ACTIVATIONS
-from chainrule.inspection.attribution import (
-    METHODS,
-    attribute,
-    deep_lift,
-    epsilon_lrp,
-    input_x_gradient,
-    integrated_gradients,
-    occlusion,
-    reinitialization_check,
-    saliency,
-)
-from chainrule.inspection.attribution.explained import Target, explained, label_numbers
-from chainrule.inspection.attribution.methods import gauss_legendre, multipliers, turning_points, windows
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.inspection.attribution import METHODS, reinitialization_check
+from chainrule.inspection.attribution.explained import explained
+from chainrule.inspection.attribution.methods import multipliers
 
 COMPLETE = ("integrated_gradients", "epsilon_lrp", "deep_lift")
 WITH_BASELINE = [name for name in METHODS if name != "epsilon_lrp"]
@@ -116,18 +105,20 @@ X = np.random.default_rng(7).normal(size=(4, 5))
 def test_by_hand():
     """x = (3, 1), from (0, 0): f = 3 * 2 - 2 * 2 + 0.5 = 2.5, f(0) = 0.5, and df/dx = (3 - 2, -3 - 2) = (1, -5)."""
     model, x = by_hand(), np.array([[3.0, 1.0]])
-    np.testing.assert_allclose(saliency(model, x).values, [[1, 5]])
-    np.testing.assert_allclose(saliency(model, x, signed=True).values, [[1, -5]])
-    np.testing.assert_allclose(input_x_gradient(model, x).values, [[3, -5]])
+    np.testing.assert_allclose(model.attribute(x, "saliency").values, [[1, 5]])
+    np.testing.assert_allclose(model.attribute(x, "saliency", signed=True).values, [[1, -5]])
+    np.testing.assert_allclose(model.attribute(x, "input_x_gradient").values, [[3, -5]])
     # Along t (3, 1) the first neuron is on throughout; the second, z = 4 t - 2, from t = 1/2 on.
-    np.testing.assert_allclose(integrated_gradients(model, x).values, [[3 * 3 - 2 * 3 / 2, -3 - 2 / 2]])
+    along = model.attribute(x, "integrated_gradients")
+    np.testing.assert_allclose(along.values, [[3 * 3 - 2 * 3 / 2, -3 - 2 / 2]])
+    assert along.settings["gradients"] == [2]  # one before t = 1/2 and one behind it
     # Chords: z from 0 to 2 and a from 0 to 2, slope 1; z from -2 to 2 and a from 0 to 2, slope 1/2.
-    np.testing.assert_allclose(deep_lift(model, x).values, [[3 * (3 - 1), 1 * (-3 - 1)]])
+    np.testing.assert_allclose(model.attribute(x, "deep_lift").values, [[3 * (3 - 1), 1 * (-3 - 1)]])
     # Without x1: 3 relu(-1) - 2 relu(-1) + 0.5 = 0.5. Without x2: 9 - 2 + 0.5 = 7.5.
-    np.testing.assert_allclose(occlusion(model, x).values, [[2.5 - 0.5, 2.5 - 7.5]])
+    np.testing.assert_allclose(model.attribute(x, "occlusion").values, [[2.5 - 0.5, 2.5 - 7.5]])
     # Relevance 2.5: of z = 6 - 4 + 0.5 neuron 1 gets 6, neuron 2 -4, the bias 0.5. Of neuron 2's z = 3 + 1 - 2 = 2
     # x1 gets 3/2, x2 1/2 and the bias -2/2 of -4: x1 has 6 * 3/2 - 4 * 3/2, x2 has -6 * 1/2 - 4 * 1/2.
-    found = epsilon_lrp(model, x, epsilon=0)
+    found = model.attribute(x, "epsilon_lrp", epsilon=0)
     np.testing.assert_allclose(found.values, [[3, -5]])
     np.testing.assert_allclose(found.absorbed["biases"], [0.5 + 4])
     np.testing.assert_allclose(found.absorbed["epsilon"], [0], atol=1e-14)
@@ -137,35 +128,29 @@ def test_by_hand_with_epsilon():
     """One neuron, z = 2 x + 1 = 5 at x = 2: of R = 5, 4 R / 5.5 go to x, R / 5.5 to the bias, the rest to epsilon."""
     model = Model(Network(1, [Dense(1)], MeanSquaredError()), dtype="float64")
     model.theta[...] = [2, 1]
-    found = epsilon_lrp(model, [[2.0]], epsilon=0.5)
+    found = model.attribute([[2.0]], "epsilon_lrp", epsilon=0.5)
     np.testing.assert_allclose(found.values, [[4 * 5 / 5.5]])
     np.testing.assert_allclose(found.absorbed["biases"], [5 / 5.5])
     np.testing.assert_allclose(found.absorbed["epsilon"], [0.5 * 5 / 5.5])
-
-
-def test_turning_points_by_hand():
-    f = explained(by_hand(), [[3.0, 1.0]])
-    np.testing.assert_allclose(turning_points(f, 0), [0, 0.5, 1])
 
 
 def test_linear_networks_have_one_answer():
     model = randomized([Dense(4), Dense(3)])
     expected = X * (model.parameters["dense_1"].W @ model.parameters["dense_2"].W).T[model.predict(X)]
     for method in ("input_x_gradient", "integrated_gradients", "deep_lift", "occlusion"):
-        np.testing.assert_allclose(attribute(model, X, method).values, expected, rtol=1e-12)
-    np.testing.assert_allclose(epsilon_lrp(model, X, epsilon=0).values, expected, rtol=1e-9)
+        np.testing.assert_allclose(model.attribute(X, method).values, expected, rtol=1e-12)
+    np.testing.assert_allclose(model.attribute(X, "epsilon_lrp", epsilon=0).values, expected, rtol=1e-9)
 
 
-def test_gauss_legendre_is_exact_for_polynomials():
-    nodes, weights = gauss_legendre(4)
-    for power in range(8):
-        assert math.isclose(weights @ nodes**power, 1 / (power + 1), rel_tol=1e-13)
-
-
-def test_windows_cover_every_pixel_once():
-    masks = windows((5, 7), (2, 3), (2, 3))
-    assert masks.shape == (9, 35)
-    np.testing.assert_array_equal(masks.sum(0), 1)
+def test_patches_by_hand():
+    """f = w x of a picture of 2 x 5, from 0: a patch takes off what w x is in it, and a pixel of two has their mean."""
+    model = Model(Network(10, [Dense(1)], MeanSquaredError()), dtype="float64")
+    model.theta[...] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0.5]
+    picture = {"shape": (2, 5), "patch": (1, 2)}
+    found = model.attribute(np.ones((1, 10)), "occlusion", **picture)
+    np.testing.assert_allclose(found.values, [[3, 3, 7, 7, 5, 13, 13, 17, 17, 10]])
+    found = model.attribute(np.ones((1, 10)), "occlusion", **picture, stride=1)
+    np.testing.assert_allclose(found.values, [[3, 4, 6, 8, 9, 13, 14, 16, 18, 19]])
 
 
 # --- completeness
@@ -176,7 +161,7 @@ def test_windows_cover_every_pixel_once():
 def test_completeness(name, method):
     model = randomized(NETWORKS[name])
     settings = {} if method == "epsilon_lrp" else {"baseline": 0.3 * X[::-1]}
-    found = attribute(model, X, method, **settings)
+    found = model.attribute(X, method, **settings)
     assert found.is_complete
     assert found.relative_error.max() <= 1e-6
     reference = found.outputs - sum(found.absorbed.values()) if method == "epsilon_lrp" else None
@@ -190,18 +175,24 @@ def test_completeness(name, method):
 @pytest.mark.parametrize("name", ["relu", "deep", "inner_rescale"])
 def test_integrated_gradients_are_exact_on_piecewise_linear_networks(name):
     model = randomized(NETWORKS[name])
-    found = integrated_gradients(model, X)
+    found = model.attribute(X, "integrated_gradients")
     assert found.error.max() <= 1e-12
-    fine = integrated_gradients(model, X, steps=500)
+    fine = model.attribute(X, "integrated_gradients", steps=500)
     np.testing.assert_allclose(found.values, fine.values, atol=8e-3 * np.abs(fine.values).max())
 
 
 @pytest.mark.parametrize("name", ["relu", "deep"])
 def test_a_piece_of_a_piecewise_linear_network_takes_one_gradient(name):
     model = randomized(NETWORKS[name])
-    f = explained(model, X)
-    pieces = [len(turning_points(f, i)) - 1 for i in range(len(X))]
-    assert integrated_gradients(model, X).settings["gradients"] == pieces
+    found = model.attribute(X, "integrated_gradients")
+    pieces = []
+    for row, target in zip(
+        X[:3], model.predict(X[:3]), strict=True
+    ):  # of the last, two kinks are at almost one place
+        line = np.linspace(0, 1, 40_001)[:, None] * row
+        slopes = model.attribute(line, "saliency", signed=True, target=int(target)).values
+        pieces.append(1 + np.any(np.abs(np.diff(slopes, axis=0)) > 1e-9, axis=1).sum())
+    assert found.settings["gradients"][:3] == pieces
 
 
 @pytest.mark.parametrize("kind", sorted(ACTIVATIONS))
@@ -221,32 +212,34 @@ def test_what_is_affine_between_kinks(kind):
 
 def test_a_tolerance_is_kept_and_paid_for():
     model = randomized(NETWORKS["kinked"])
-    loose, tight = (integrated_gradients(model, X, tolerance=t) for t in (1e-2, 1e-10))
+    loose, tight = (model.attribute(X, "integrated_gradients", tolerance=t) for t in (1e-2, 1e-10))
     assert tight.relative_error.max() <= 1e-10
     assert sum(tight.settings["gradients"]) >= sum(loose.settings["gradients"])
 
 
 def test_a_wide_network_takes_fewer_gradients_and_says_what_is_missing(monkeypatch):
     model = randomized(NETWORKS["relu"])
-    whole = integrated_gradients(model, X)
-    rule = sys.modules[integrated_gradients.__module__]
-    monkeypatch.setattr(rule, "MAX_NUMBERS", 4 * explained(model, X).width)
-    monkeypatch.setattr(rule, "NODES", 1)
-    some = integrated_gradients(model, X)
+    whole = model.attribute(X, "integrated_gradients")
+    rule = "chainrule.inspection.attribution.methods."
+    monkeypatch.setattr(rule + "MAX_NUMBERS", 4 * explained(model, X).width)
+    monkeypatch.setattr(rule + "NODES", 1)
+    some = model.attribute(X, "integrated_gradients")
     assert max(whole.settings["gradients"]) > 4 >= max(some.settings["gradients"])
     assert whole.relative_error.max() < 1e-12 < some.relative_error.max() < 0.5
 
 
 def test_passes_of_few_rows_have_the_same_values(monkeypatch):
     model = randomized(NETWORKS["relu"])
-    whole = integrated_gradients(model, X).values
+    whole = model.attribute(X, "integrated_gradients").values
     monkeypatch.setattr("chainrule.inspection.attribution.explained.CHUNK_NUMBERS", 1)
     assert explained(model, X).rows_per_pass == 1
-    np.testing.assert_allclose(integrated_gradients(model, X).values, whole, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        model.attribute(X, "integrated_gradients").values, whole, rtol=1e-12, atol=1e-14
+    )
 
 
 def test_integrated_gradients_from_the_sample_to_itself():
-    found = integrated_gradients(randomized(NETWORKS["relu"]), X, baseline=X)
+    found = randomized(NETWORKS["relu"]).attribute(X, "integrated_gradients", baseline=X)
     assert (found.values == 0).all() and (found.relative_error == 0).all()
 
 
@@ -269,8 +262,8 @@ def test_epsilon_lrp_is_input_x_gradient_on_relu_networks(widths, seed, leaky, b
             if hasattr(parts, "b"):
                 parts.b[...] = 0
     x = np.random.default_rng(seed + 1).normal(size=(3, 5))
-    gradient = input_x_gradient(model, x).values
-    coarse, fine = (epsilon_lrp(model, x, epsilon=epsilon).values for epsilon in (1e-3, 1e-12))
+    gradient = model.attribute(x, "input_x_gradient").values
+    coarse, fine = (model.attribute(x, "epsilon_lrp", epsilon=epsilon).values for epsilon in (1e-3, 1e-12))
     scale = max(float(np.abs(gradient).max()), 1e-3)
     np.testing.assert_allclose(fine, gradient, rtol=1e-5, atol=1e-5 * scale)
     assert np.abs(fine - gradient).max() <= np.abs(coarse - gradient).max() + 1e-6 * scale
@@ -307,7 +300,7 @@ def test_where_a_number_is_that_of_the_baseline_its_slope_is_the_derivative_ther
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_says_what_it_promises(method):
-    found = attribute(randomized(NETWORKS["tanh"]), X, method)
+    found = randomized(NETWORKS["tanh"]).attribute(X, method)
     assert found.is_complete == (method in COMPLETE)
     assert ("guarantees no sum" in found.promise) == (method not in COMPLETE)
     promised = found.to_data()["promise"]
@@ -325,28 +318,27 @@ def test_targets_and_against():
     model = randomized(NETWORKS["tanh"])
     model.classes = np.array(["ash", "elm", "oak"])
     out = model.outputs(X)
-    found = integrated_gradients(model, X, target="oak")
+    found = model.attribute(X, "integrated_gradients", target="oak")
     np.testing.assert_allclose(found.outputs, out[:, 2])
-    assert found.targets == (Target("class", "oak"),) * 4 and found.labels == ("oak",) * 4
-    assert str(found.targets[0]) == "class oak"
-    held = integrated_gradients(
-        model, X, target=["oak", "elm", "oak", "ash"], against=["ash", "ash", "elm", "oak"]
+    assert [str(each) for each in found.targets] == ["class oak"] * 4 and found.labels == ("oak",) * 4
+    held = model.attribute(
+        X, "integrated_gradients", target=["oak", "elm", "oak", "ash"], against=["ash", "ash", "elm", "oak"]
     )
     np.testing.assert_allclose(held.outputs, out[range(4), [2, 1, 2, 0]] - out[range(4), [0, 0, 1, 2]])
-    assert (
-        held.targets[1] == Target("class", "elm", "ash") and str(held.targets[1]) == "class elm against ash"
-    )
-    pair = [integrated_gradients(model, X, target=t, baseline=0).values for t in ("oak", "elm")]
-    both = integrated_gradients(model, X, target="oak", against="elm", baseline=0)
+    assert str(held.targets[1]) == "class elm against ash"
+    pair = [model.attribute(X, "integrated_gradients", target=t, baseline=0).values for t in ("oak", "elm")]
+    both = model.attribute(X, "integrated_gradients", target="oak", against="elm", baseline=0)
     np.testing.assert_allclose(both.values, pair[0] - pair[1], atol=1e-6)
 
 
 def test_two_classes_in_one_logit():
     model = randomized([Dense(4), Tanh(), Dense(1)], loss=SigmoidCrossEntropy())
     z = model.outputs(X)[:, 0]
-    np.testing.assert_allclose(saliency(model, X).outputs, np.abs(z))  # evidence for the class that is said
-    np.testing.assert_allclose(saliency(model, X, target=0).outputs, -z)
-    np.testing.assert_allclose(saliency(model, X, target=1).outputs, z)
+    np.testing.assert_allclose(
+        model.attribute(X, "saliency").outputs, np.abs(z)
+    )  # evidence for the class that is said
+    np.testing.assert_allclose(model.attribute(X, "saliency", target=0).outputs, -z)
+    np.testing.assert_allclose(model.attribute(X, "saliency", target=1).outputs, z)
 
 
 @pytest.mark.parametrize(
@@ -358,15 +350,15 @@ def test_probabilities_are_explained_by_their_logits(layers, loss):
     logits = randomized([Dense(4), Tanh(), Dense(3)], loss=SoftmaxCrossEntropy())
     logits.theta[...] = model.theta
     for method in METHODS:
-        found, expected = (attribute(m, X, method, target=1) for m in (model, logits))
+        found, expected = (m.attribute(X, method, target=1) for m in (model, logits))
         np.testing.assert_allclose(found.values, expected.values)
 
 
 def test_numbers_and_counts():
     model = randomized([Dense(4), Tanh(), Dense(2)], loss=Poisson())
-    np.testing.assert_allclose(saliency(model, X, target=1).outputs, model.outputs(X)[:, 1])
+    np.testing.assert_allclose(model.attribute(X, "saliency", target=1).outputs, model.outputs(X)[:, 1])
     with pytest.raises(ConfigError, match="2 outputs; choose the one"):
-        saliency(model, X)
+        model.attribute(X, "saliency")
 
 
 def test_the_default_baseline_is_what_the_input_links_make_zero():
@@ -374,17 +366,17 @@ def test_the_default_baseline_is_what_the_input_links_make_zero():
         Network(5, [Rescale(2.0, 1.0), Standardize(), Dense(3)], SoftmaxCrossEntropy()), dtype="float64"
     )
     model.fit(X, [0, 1, 2, 0], epochs=1)
-    found = deep_lift(model, X)
+    found = model.attribute(X, "deep_lift")
     np.testing.assert_allclose(found.baseline[0], X.mean(0))
     np.testing.assert_allclose(
         found.baseline_outputs, model.parameters["dense_1"].b[model.predict(X)], atol=1e-12
     )
-    assert (deep_lift(randomized(NETWORKS["relu"]), X).baseline == 0).all()
+    assert (randomized(NETWORKS["relu"]).attribute(X, "deep_lift").baseline == 0).all()
 
 
 def test_a_float32_model_is_explained_in_float64():
     model = Model(Network(5, NETWORKS["relu"], SoftmaxCrossEntropy()))
-    assert attribute(model, X.astype(np.float32)).relative_error.max() < 1e-12
+    assert model.attribute(X.astype(np.float32)).relative_error.max() < 1e-12
     assert model.theta.dtype == np.float32
 
 
@@ -406,7 +398,7 @@ def test_the_method_of_a_table_is_the_one_that_takes_one_walk():
     model.feature_names = list("abcde")
     found = model.attribute(X)
     assert found.method == "deep_lift"
-    np.testing.assert_allclose(found.values.sum(1), integrated_gradients(model, X).values.sum(1))
+    np.testing.assert_allclose(found.values.sum(1), model.attribute(X, "integrated_gradients").values.sum(1))
     assert model.attribute(X, steps=4).method == "integrated_gradients"
     assert model.attribute(X, target=1, baseline=0).method == "deep_lift"
 
@@ -461,7 +453,7 @@ def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monk
     model, samples = trained
 
     def edges(model, X, *, target=None):
-        found = saliency(model, X, target=target)
+        found = model.attribute(X, "saliency", target=target)
         found.values[...] = np.abs(X)
         return found
 
@@ -497,15 +489,15 @@ def test_text_and_data():
     assert data["samples"][0]["values"] == found.values[0].tolist()
     assert data["samples"][0]["relative_error"] <= 1e-12
     assert [record["attribution"] for record in found.records()] == pytest.approx([6.0, -4.0])
-    assert "biases" in str(epsilon_lrp(by_hand(), [[3.0, 1.0]]))
-    json.dumps(saliency(by_hand(), [[3.0, 1.0]]).to_json(), allow_nan=False)
+    assert "biases" in str(by_hand().attribute([[3.0, 1.0]], "epsilon_lrp"))
+    json.dumps(by_hand().attribute([[3.0, 1.0]], "saliency").to_json(), allow_nan=False)
 
 
 def test_what_is_infinite_is_null_in_the_data():
     """f(x) = |x| = f(-x), and the slope says 4."""
     model = Model(Network(1, [Dense(2), ReLU(), Dense(1)], MeanSquaredError()), dtype="float64")
     model.theta[...] = [1, -1, 0, 0, 1, 1, 0]
-    found = input_x_gradient(model, [[2.0]], baseline=-2)
+    found = model.attribute([[2.0]], "input_x_gradient", baseline=-2)
     assert found.error == [4] and found.relative_error == [math.inf]
     sample = json.loads(json.dumps(found.to_json(), allow_nan=False))["samples"][0]
     assert (sample["error"], sample["relative_error"]) == (4, None)
@@ -552,10 +544,10 @@ def test_layers_without_a_rule_say_so_and_gradients_need_none():
         with pytest.raises(
             ConfigError, match=rf"{method} has no rule for Custom \(custom_1\); use integrated_"
         ):
-            attribute(model, X, method)
+            model.attribute(X, method)
         with pytest.raises(ConfigError, match="no rule for Softmax"):
-            attribute(randomized([Dense(4), Softmax(), Dense(3)]), X, method)
-    assert integrated_gradients(model, X).relative_error.max() <= 1e-6
+            randomized([Dense(4), Softmax(), Dense(3)]).attribute(X, method)
+    assert model.attribute(X, "integrated_gradients").relative_error.max() <= 1e-6
 
 
 @pytest.mark.parametrize(
@@ -592,7 +584,7 @@ def test_layers_without_a_rule_say_so_and_gradients_need_none():
 )
 def test_bad_settings(settings, error, message):
     with pytest.raises(error, match=message):
-        attribute(randomized(NETWORKS["relu"]), X, **settings)
+        randomized(NETWORKS["relu"]).attribute(X, **settings)
 
 
 def test_bad_samples_and_rows():
@@ -602,11 +594,11 @@ def test_bad_samples_and_rows():
     with pytest.raises(ConfigError, match="row must be the index of a sample, from 0 to 3"):
         model.attribute(X).text(4)
     with pytest.raises(ConfigError, match="against needs more than two classes"):
-        saliency(randomized([Dense(1)], loss=SigmoidCrossEntropy()), X, against=0)
+        randomized([Dense(1)], loss=SigmoidCrossEntropy()).attribute(X, "saliency", against=0)
     with pytest.raises(ConfigError, match="no parameters to re-initialize"):
         reinitialization_check(Model(Network(3, [ReLU()], SoftmaxCrossEntropy())), np.ones((1, 3)))
 
 
 def test_the_only_output_is_called_so():
     with pytest.raises(ConfigError, match=r"target is 9, but the only output is 0\."):
-        label_numbers(9, [0], 1, "target", "output")
+        by_hand().attribute([[3.0, 1.0]], target=9)

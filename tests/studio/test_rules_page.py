@@ -24,7 +24,6 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.inspection.attribution import attribute
 from chainrule.studio.screens.model import described
 from chainrule.trained.persistence import named_tensors
 from studio_pages import page_of
@@ -86,7 +85,7 @@ def test_values_are_those_of_the_library(page: Page, name: str, kind: str):
     asked += [{"target": "2", "against": "1"}] if name == "classes" else []
     for row, options in enumerate(asked):
         x = np.random.default_rng(row + 5).normal(2, 3, (1, 4))
-        expected = attribute(model, x, kind, **{key: int(label) for key, label in options.items()})
+        expected = model.attribute(x, kind, **{key: int(label) for key, label in options.items()})
         found = page.evaluate(ASK, [shown(model), kind, x[0].tolist(), options])
         np.testing.assert_allclose(found["values"], expected.values[0], rtol=1e-8, atol=1e-10)
         assert found["sum"] == pytest.approx(found["expected"], rel=1e-8, abs=1e-8) and found["complete"]

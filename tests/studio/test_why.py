@@ -31,7 +31,7 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.inspection.attribution import METHODS, attribute
+from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.attribution.explained import explained
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.run import run as run_recipe
@@ -153,7 +153,7 @@ def test_values_are_those_of_the_library(
     studio: Studio, method: str, target: str | None, against: str | None
 ):
     found = ask(studio, "why.method", method=method, row=7, target=target, against=against)
-    expected = attribute(studio.model, X[[7]], method, target=target, against=against)
+    expected = studio.model.attribute(X[[7]], method, target=target, against=against)
     np.testing.assert_array_equal(found["values"], expected.values[0])
     assert found["output"] == expected.outputs[0] and found["sum"] == expected.values[0].sum()
     assert found["sentence"] == expected.completeness()
@@ -230,7 +230,7 @@ def test_tables_and_numbers(binary: Studio, numbers: Studio, many: Studio):
     first = ask(numbers, "why.method", method="deep_lift", row=0)
     assert first["target"] == "0" and first["name"] == "output 0"
     second = ask(numbers, "why.method", method="deep_lift", row=0, target="output 1", against="output 0")
-    expected = attribute(numbers.model, TABLE[[0]], "deep_lift", target=1, against=0)
+    expected = numbers.model.attribute(TABLE[[0]], "deep_lift", target=1, against=0)
     np.testing.assert_array_equal(second["values"], expected.values[0])
     assert ask(many, "why.method", method="occlusion", row=0, target="2")["target"] == "2"
 

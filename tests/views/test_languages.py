@@ -18,8 +18,7 @@ import pytest
 
 import chainrule as c
 from chainrule.core.records import view
-from chainrule.inspection.attribution import attribute
-from chainrule.inspection.attribution.reinitialization import reinitialization_check
+from chainrule.inspection.attribution import reinitialization_check
 from chainrule.inspection.story import explain
 from chainrule.lab import run
 from chainrule.views import figures as all_figures
@@ -157,7 +156,7 @@ def test_no_word_of_a_result_stands_elsewhere(task: str):
         net.gradient_flow(X, y, optimizer=c.Adam()),
         net.check_gradients(X, y, entries=1),
     )
-    why, told = attribute(net, X[:2], **chosen), explain(net, X[0], y[0], names=NAMES)
+    why, told = net.attribute(X[:2], **chosen), explain(net, X[0], y[0], names=NAMES)
     quiet = explain(net, X[0])
     derivation = trace.derive("dense_1.W[0,0]")
     shown = {
@@ -186,8 +185,8 @@ def test_no_word_of_a_figure_stands_elsewhere(task: str):
         "curve": net.history.figure("loss"),
         "flow": net.gradient_flow(X, y, optimizer=c.Adam()).figure(),
         "over training": watch().figure(),
-        "bars": attribute(net, X[:2], **chosen).figure(),
-        "picture": attribute(net, X[:2], shape=(2, 2), **chosen).figure(),
+        "bars": net.attribute(X[:2], **chosen).figure(),
+        "picture": net.attribute(X[:2], shape=(2, 2), **chosen).figure(),
         "confusion": all_figures.confusion(np.eye(3, dtype=int), ["ash", "elm", "oak"]),
         "predicted": all_figures.predicted_against_true(X[:, :2], X[:, :2]),
         "activity": story.activity([("dense_1", X[0]), ("relu_1", abs(X[0]))]),

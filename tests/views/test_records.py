@@ -24,8 +24,7 @@ from chainrule.datasets import load_mnist
 from chainrule.estimators.distilling import distill
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.effect import effect_of_int8
-from chainrule.inspection.attribution import attribute
-from chainrule.inspection.attribution.reinitialization import reinitialization_check
+from chainrule.inspection.attribution import reinitialization_check
 from chainrule.inspection.derivation.derivation import equations
 from chainrule.inspection.features.features import best_inputs, exciting_samples
 from chainrule.inspection.features.representations import linear_probe
@@ -229,8 +228,8 @@ def results() -> dict[str, Any]:
         flow.layers[0],
         vanishing.gradient_flow(X, y).diagnoses[0],
         watch(),
-        attribute(net, X),
-        attribute(net, X).targets[0],
+        net.attribute(X),
+        net.attribute(X).targets[0],
         flipped,
         flipped.stages[0],
         best_inputs(net, "dense_2", within=Box(-1.0, 1.0), starts=2, steps=3),
