@@ -14,7 +14,6 @@ import pytest
 import chainrule as c
 from chainrule.inspection import story
 from chainrule.inspection.features.features import layer_outputs
-from chainrule.inspection.flow.flow import gradient_flow
 
 RNG = np.random.default_rng(5)
 NAMES = ("age", "height", "weight")
@@ -47,7 +46,7 @@ USES = {
     "trace": lambda m, F: m.trace(F, Y).z["dense_1"],
     "check_gradients": lambda m, F: m.check_gradients(F, Y, entries=2).error,
     "attribute": lambda m, F: m.attribute(F).values,
-    "gradient_flow": lambda m, F: gradient_flow(m, F, Y).loss,
+    "gradient_flow": lambda m, F: m.gradient_flow(F, Y).loss,
     "layer_outputs": lambda m, F: layer_outputs(m, F)["dense_1"],
 }
 
