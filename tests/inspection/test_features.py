@@ -20,9 +20,15 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.inspection.features.features import best_inputs, exciting_samples, layer_outputs, weight_images
+from chainrule.inspection.features.features import (
+    best_inputs,
+    exciting_samples,
+    layer_outputs,
+    prior,
+    weight_images,
+)
 from chainrule.inspection.features.representations import cka_matrix, linear_cka, linear_probe
-from chainrule.inspection.trace.regions import Ball, Box, prior, total_variation
+from chainrule.inspection.trace.regions import Ball, Box, total_variation
 
 
 def small(seed: int = 0, **options) -> Model:

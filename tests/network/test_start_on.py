@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
 from chainrule.core.random import generator
-from chainrule.formulas.initializers import kinks_among, unit_std
+from chainrule.formulas.layers.dense import kinks_among, unit_std
 from chainrule.network.start import rows_to_start_on
 
 RNG = np.random.default_rng(4)

@@ -115,7 +115,7 @@ def test_an_ensemble_keeps_its_average_within_the_training_targets():
 
 
 def test_bounds_in_a_file_that_are_none(tmp_path: Path):
-    from chainrule.data.checks import check_scale
+    from chainrule.trained.files import check_scale
 
     for low, high in (
         ([0.0], [1.0, 2.0]),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.core.arrays import Array, RowsLike, TargetsLike, distinct
+from chainrule.core.arrays import RowsLike, TargetsLike, distinct
 from chainrule.core.settings import check_choice, check_count, check_seed
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
@@ -448,23 +448,6 @@ def check_known(
     return samples
 
 
-def check_scale(mean: Array, std: Array, outputs: int, low: Array = None, high: Array = None) -> TargetScale:
-    """Check the target scale in a file: two or four finite numbers per output. Raises ConfigError.
-
-    Deviations must be above 0, and bounds, if any, low <= high.
-    """
-    parts = (mean, std) if low is None and high is None else (mean, std, low, high)
-    is_whole = all(
-        isinstance(part, list) and len(part) == outputs and all(type(v) in (int, float) for v in part)
-        for part in parts
-    )
-    if not is_whole or not np.isfinite(parts).all() or min(std) <= 0:
-        raise ConfigError(f"target_scale must contain {outputs} finite means, and deviations above 0.")
-    if len(parts) == 4 and np.greater(low, high).any():
-        raise ConfigError("target_scale must have low <= high for each output.")
-    return TargetScale(*(np.asarray(part, np.float64) for part in parts))
-
-
 __all__ = [
     "Targets",
     "as_array",
@@ -476,7 +459,6 @@ __all__ = [
     "check_classes",
     "check_count",
     "check_samples",
-    "check_scale",
     "check_seed",
     "check_targets",
     "check_weight",

@@ -7,13 +7,13 @@ columns: they become a dict of columns.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.arrays import Array
-from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.errors import DataError, ShapeError
 
 MAX_COLUMNS_SHOWN = 3
 """The maximum number of columns listed in an error."""
@@ -59,23 +59,6 @@ def to_array(
         if all(isinstance(each, str) for each in names):
             return frame.to_numpy()[places(known, names, name)], tuple(known)
     return frame.to_numpy(), None
-
-
-def check_feature_names(names: object, inputs: int) -> tuple[str, ...] | None:
-    """Check the names of a model's features; return a tuple of distinct text, one per input, or None for None."""
-    if names is None:
-        return None
-    made = () if isinstance(names, (str, dict)) or not isinstance(names, Iterable) else tuple(names)
-    if not made or not all(isinstance(each, str) for each in made):
-        raise ConfigError("feature_names must be a list of text, one name per input, or None.")
-    if len(made) != inputs:
-        raise ConfigError(
-            f"feature_names has {len(made)} names but the network takes {inputs}; give one per input."
-        )
-    if len(set(made)) < len(made):
-        twice = next(each for each in made if made.count(each) > 1)
-        raise ConfigError(f"feature_names contains {twice[:60]!r} twice; names must be distinct.")
-    return made
 
 
 def column(k: int, names: Sequence[str] | None) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import hints
-from chainrule.datasets.headers import Header, tell
+from chainrule.datasets.headers import Header
 from chainrule.datasets.numerals import (
     COMMA,
     COMMAS,
@@ -36,7 +36,7 @@ from chainrule.datasets.numerals import (
     signs_of,
 )
 from chainrule.datasets.text_column import TextColumn, TextsRead, WrittenNumbers
-from chainrule.errors import DataError, counted, option
+from chainrule.errors import DataError, TableWarning, counted, option
 
 TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
 """Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None only."""
@@ -68,7 +68,7 @@ def names_of(name: str, header: Header) -> list[str]:
     """Return the names of the columns, which differ, and tell where a table begins that has others above."""
     names = [each or f"unnamed: {k}" for k, each in enumerate(header.names)]
     _check_names(name, names, header.line)
-    tell(name, header)
+    warn_of_header(name, header)
     return names
 
 
@@ -297,3 +297,21 @@ def _typed(read: TextsRead) -> tuple[DecimalSigns, NDArray[np.float64] | TextCol
         return signs, WrittenNumbers(values, signs.evident) if signs.evident else values, said
     missing = np.fromiter(map(is_missing, stripped), bool, len(stripped))
     return signs, TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes]), said
+
+
+def warn_of_header(name: str, header: Header) -> None:
+    """Say where a table begins, unless its names are in the first line as usual."""
+    above, row = header.first - 1, header.first
+    skipped = (
+        f"the {f'{above:,} rows' if above > 1 else 'row'} above it {'were' if above > 1 else 'was'} skipped"
+    )
+    facts: dict[str, object] = {"name": name, "row": row, "above": above}
+    if header.why == "years":
+        ends = {"first": header.names[0], "last": header.names[-1]}
+        said = f"the header is in row {row}: the years {ends['first']} to {ends['last']} are taken for names of columns"
+        hints.give(TableWarning(f"{name}: {said}.", "years", **facts, **ends))
+    elif header.why and header.line:
+        hints.give(TableWarning(f"{name}: the header is in row {row}; {skipped}.", "header", **facts))
+    elif header.why:
+        said = f"the table has no header, and begins in row {row}; {skipped}"
+        hints.give(TableWarning(f"{name}: {said}.", "no_header", **facts))

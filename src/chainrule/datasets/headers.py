@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple, TypeAlias
 
-from chainrule.core import hints
 from chainrule.datasets.numerals import COMMA, POINT, UNDECIDED, Decimals, is_missing, is_number
-from chainrule.errors import ConfigError, DataError, TableWarning, option
+from chainrule.errors import ConfigError, DataError, option
 
 Rows: TypeAlias = Iterable[tuple[int, list[str]]]
 """non-empty rows: the line on which each ends, and its cells"""
@@ -105,24 +104,6 @@ def find_header(name: str, rows: Rows, layout: TableLayout = AUTOMATIC) -> Heade
     if layout.header == 0 or (all(map(is_number, first)) and not is_years):
         return Header([f"x{k + 1}" for k in range(len(first))], at, 0, line, "below" * (at > 0))
     return Header(first, at + 1, line, line, "below" if at else "years" * is_years)
-
-
-def tell(name: str, header: Header) -> None:
-    """Say where a table begins, unless its names are in the first line as usual."""
-    above, row = header.first - 1, header.first
-    skipped = (
-        f"the {f'{above:,} rows' if above > 1 else 'row'} above it {'were' if above > 1 else 'was'} skipped"
-    )
-    facts: dict[str, object] = {"name": name, "row": row, "above": above}
-    if header.why == "years":
-        ends = {"first": header.names[0], "last": header.names[-1]}
-        said = f"the header is in row {row}: the years {ends['first']} to {ends['last']} are taken for names of columns"
-        hints.give(TableWarning(f"{name}: {said}.", "years", **facts, **ends))
-    elif header.why and header.line:
-        hints.give(TableWarning(f"{name}: the header is in row {row}; {skipped}.", "header", **facts))
-    elif header.why:
-        said = f"the table has no header, and begins in row {row}; {skipped}"
-        hints.give(TableWarning(f"{name}: {said}.", "no_header", **facts))
 
 
 def _stripped(cells: Sequence[str]) -> list[str]:

@@ -63,13 +63,6 @@ SIGNS = b"0123456789+-.eE\n"
 POINT, COMMA = ".", ","
 
 
-def missing_spellings() -> list[str]:
-    """Return common spellings of a missing value; `is_missing` accepts more."""
-    return sorted(
-        {form(each) for each in MISSING for form in (str.lower, str.upper, str.title)} | {"NaN", "NaT"}
-    )
-
-
 def is_missing(text: str) -> bool:
     """Return whether a text without surrounding blanks is a spelling of a missing value."""
     return len(text) < 8 and text.lower() in MISSING

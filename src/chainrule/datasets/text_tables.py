@@ -22,7 +22,7 @@ from chainrule.core.files import open_regular
 from chainrule.datasets.cells import TableColumns, columns_of, names_of, read_columns
 from chainrule.datasets.headers import AUTOMATIC, TableLayout, find_header
 from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
-from chainrule.datasets.numerals import COMMA, SIGNS, missing_spellings, read_cells
+from chainrule.datasets.numerals import COMMA, MISSING, SIGNS, read_cells
 from chainrule.datasets.text_column import TextsRead
 from chainrule.errors import ConfigError, DataError, FormatError, option
 
@@ -481,3 +481,10 @@ def _rows(name: str, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[s
             f"{name} is not valid CSV at line {reader.line_num}: {error}; fix its quotes, or shorten that "
             "cell."
         ) from error
+
+
+def missing_spellings() -> list[str]:
+    """Return common spellings of a missing value; `is_missing` accepts more."""
+    return sorted(
+        {form(each) for each in MISSING for form in (str.lower, str.upper, str.title)} | {"NaN", "NaT"}
+    )

@@ -27,11 +27,14 @@ from chainrule.formulas.layers import (
     BatchNorm,
     Context,
     Dense,
+    Embedding,
     GroupedDense,
     Layer,
     Link,
     Parameter,
+    PiecewiseLinearEmbedding,
     Standardize,
+    Take,
 )
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.network import backprop, objective, tree
@@ -169,7 +172,7 @@ class Network:
     def links(self) -> tuple[Link, ...]:
         """The layers at their places."""
         found = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(MAX_LINKS)))
-        tree.check_places(found)
+        check_places(found)
         return found
 
     @cached_property
@@ -399,3 +402,51 @@ def _fill(links: Sequence[Link], arrays: Iterator[Array]) -> tuple[Any, ...]:
     return tree.build(
         links, lambda link: type(link.params)(*(next(arrays) for _ in link.params)) if link.params else ()
     )
+
+
+def check_places(links: Sequence[Link]) -> None:
+    """Check that layers for the input come first. Raises ConfigError."""
+    for link in tree.walk(links):
+        if isinstance(link.layer, Standardize) and link not in links:
+            raise ConfigError("Standardize cannot be in a block; put it first in the network.")
+        if link.layer.reads_codes and link is not links[0]:
+            raise ConfigError(
+                f"{type(link.layer).__name__} must be the first layer, because it reads codes in the columns "
+                "of X; scale the other columns of X beforehand."
+            )
+    for i, link in enumerate(links):
+        if isinstance(link.layer, PiecewiseLinearEmbedding):
+            _check_measured(link, links[:i])
+    if any(
+        isinstance(link.layer, PiecewiseLinearEmbedding) and link not in links for link in tree.walk(links)
+    ):
+        raise ConfigError("PiecewiseLinearEmbedding cannot be in a block; put it among the first layers.")
+
+
+def _check_measured(link: Link, before: Sequence[Link]) -> None:
+    """Check that a PiecewiseLinearEmbedding's inputs do not change in training, because its edges are measured once."""
+    layer = link.layer
+    assert isinstance(layer, PiecewiseLinearEmbedding)
+    is_number = np.ones(before[0].fan_in if before else link.fan_in, bool)
+    for each in before:
+        if isinstance(each.layer, Embedding):
+            rest = each.layer.rest(each.fan_in)
+            is_number = np.arange(each.fan_out) < len(rest)
+        elif isinstance(each.layer, Take):
+            is_number = is_number[list(each.layer.columns)]
+        elif not each.layer.changes_units:
+            raise ConfigError(
+                "PiecewiseLinearEmbedding must come before all trainable layers except Embedding, because "
+                "its edges are measured on the data."
+            )
+    wrong = [int(column) for column in layer.embedded(link.fan_in) if not is_number[column]]
+    if wrong and not is_number.any():
+        raise ConfigError(
+            "PiecewiseLinearEmbedding has no numeric columns: the Embedding before it takes them all."
+        )
+    if wrong:
+        numbers = ", ".join(map(str, np.flatnonzero(is_number)[:20]))
+        raise ConfigError(
+            f"columns of PiecewiseLinearEmbedding contains {max(wrong)}, a column of the Embedding before "
+            f"it; name numeric columns: {numbers}."
+        )

@@ -9,34 +9,12 @@ from numbers import Integral, Real
 import numpy as np
 
 from chainrule.core.settings import describe
-from chainrule.training.run import Run
 
 Setting = str | int | float | bool
 LONGEST = 500
 """The characters of a text, the most that MLflow's servers of before version 2.9 store."""
 NOT_SETTINGS = ("callbacks", "verbose")
 """Parameters of an estimator that say nothing of its network."""
-
-
-def settings_of(run: Run) -> dict[str, Setting]:
-    """Return the settings of a run: network, optimizer, schedule, sizes, seed."""
-    given, plan = run.settings, run.plan
-    found = {
-        "network": repr(plan.network),
-        "parameters": int(run.theta.shape[-1]),
-        "optimizer": describe(given.optimizer),
-        "schedule": describe(given.schedule),
-        "method": None if given.method is None else describe(given.method),
-        "epochs": run.epochs,
-        "batch_size": plan.batch_size,
-        "training_samples": int(run.samples.n),
-        "validation_samples": None if run.validation is None else int(run.validation.n),
-        "clip_norm": plan.clip_norm,
-        "seed": plan.seed,
-        "dtype": np.dtype(plan.dtype).name,
-        "engine": run.engine.name,
-    }
-    return flat(found)
 
 
 def flat(settings: Mapping[str, object]) -> dict[str, Setting]:

@@ -9,10 +9,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from chainrule import distributed
+from chainrule.core.settings import describe
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.tracking.follow import Follow, Guard, cause
-from chainrule.tracking.settings import Setting, flat, settings_of
+from chainrule.tracking.settings import Setting, flat
 from chainrule.tracking.tracked import TrackedRun
 from chainrule.training import events
 from chainrule.training.callbacks import Callback
@@ -159,3 +162,24 @@ def needed(module: str, what: str, extra: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise ConfigError(f"{what} needs {module}; install it: pip install 'chainrule[{extra}]'.") from error
+
+
+def settings_of(run: Run) -> dict[str, Setting]:
+    """Return the settings of a run: network, optimizer, schedule, sizes, seed."""
+    given, plan = run.settings, run.plan
+    found = {
+        "network": repr(plan.network),
+        "parameters": int(run.theta.shape[-1]),
+        "optimizer": describe(given.optimizer),
+        "schedule": describe(given.schedule),
+        "method": None if given.method is None else describe(given.method),
+        "epochs": run.epochs,
+        "batch_size": plan.batch_size,
+        "training_samples": int(run.samples.n),
+        "validation_samples": None if run.validation is None else int(run.validation.n),
+        "clip_norm": plan.clip_norm,
+        "seed": plan.seed,
+        "dtype": np.dtype(plan.dtype).name,
+        "engine": run.engine.name,
+    }
+    return flat(found)

@@ -6,11 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import Array
 from chainrule.core.files import write_whole
 from chainrule.data import checks
-from chainrule.errors import FormatError
+from chainrule.data.samples import TargetScale
+from chainrule.errors import ConfigError, FormatError
 from chainrule.trained import packing, persistence
 from chainrule.trained.prediction import PredictionMixin
 
@@ -94,10 +97,27 @@ class FileMixin(PredictionMixin):
             self.feature_names = found.get("feature_names")
             if (scale := found.get("target_scale")) is not None:
                 given = scale["mean"], scale["std"], self.network.outputs, scale.get("low"), scale.get("high")
-                scale = checks.check_scale(*given)
+                scale = check_scale(*given)
             self.target_scale = scale
             self.frozen = self._link_names(tuple(found["frozen"])) if found["frozen"] else frozenset()
             self.epochs_trained = checks.check_seed(found["epochs_trained"], "epochs_trained", 63)
             self.steps_trained = checks.check_seed(found["steps_trained"], "steps_trained", 63)
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{path}: the metadata is malformed ({str(error)[:300]}).") from error
+
+
+def check_scale(mean: Array, std: Array, outputs: int, low: Array = None, high: Array = None) -> TargetScale:
+    """Check the target scale in a file: two or four finite numbers per output. Raises ConfigError.
+
+    Deviations must be above 0, and bounds, if any, low <= high.
+    """
+    parts = (mean, std) if low is None and high is None else (mean, std, low, high)
+    is_whole = all(
+        isinstance(part, list) and len(part) == outputs and all(type(v) in (int, float) for v in part)
+        for part in parts
+    )
+    if not is_whole or not np.isfinite(parts).all() or min(std) <= 0:
+        raise ConfigError(f"target_scale must contain {outputs} finite means, and deviations above 0.")
+    if len(parts) == 4 and np.greater(low, high).any():
+        raise ConfigError("target_scale must have low <= high for each output.")
+    return TargetScale(*(np.asarray(part, np.float64) for part in parts))

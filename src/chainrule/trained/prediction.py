@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core.arrays import Array, RowsLike, TargetsLike
-from chainrule.data import checks, frames
+from chainrule.data import checks
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.metrics import confusion_matrix
@@ -75,7 +75,7 @@ class PredictionMixin:
 
     @feature_names.setter
     def feature_names(self, names: Iterable[str] | None) -> None:
-        self._feature_names = frames.check_feature_names(names, self.network.inputs)
+        self._feature_names = check_feature_names(names, self.network.inputs)
 
     def check_samples(
         self,
@@ -225,3 +225,20 @@ class PredictionMixin:
                 f"there is no link {unknown[0]!r} with parameters; choose from {', '.join(sorted(known))}."
             )
         return frozenset(names) or frozenset(known)
+
+
+def check_feature_names(names: object, inputs: int) -> tuple[str, ...] | None:
+    """Check the names of a model's features; return a tuple of distinct text, one per input, or None for None."""
+    if names is None:
+        return None
+    made = () if isinstance(names, (str, dict)) or not isinstance(names, Iterable) else tuple(names)
+    if not made or not all(isinstance(each, str) for each in made):
+        raise ConfigError("feature_names must be a list of text, one name per input, or None.")
+    if len(made) != inputs:
+        raise ConfigError(
+            f"feature_names has {len(made)} names but the network takes {inputs}; give one per input."
+        )
+    if len(set(made)) < len(made):
+        twice = next(each for each in made if made.count(each) > 1)
+        raise ConfigError(f"feature_names contains {twice[:60]!r} twice; names must be distinct.")
+    return made

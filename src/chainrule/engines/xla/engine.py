@@ -31,7 +31,7 @@ from chainrule.engines.xla.program import (
     forward,
     program,
 )
-from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, fetch, put, source
+from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared
 from chainrule.errors import ConfigError, NonFiniteError, option
 from chainrule.formulas.layers import Context
 from chainrule.network import tree
@@ -135,6 +135,30 @@ class XlaWalk:
                 walked = self.outputs(self.numbers, self.states, put(a, self.device))
                 out[start : start + rows] = np.asarray(walked)[:count]
         return out
+
+
+def put(values: Array, device: object) -> Any:
+    """Copy arrays, in tuples or dicts, to a device; later changes to them have no effect."""
+    import jax
+
+    return jax.device_put(jax.tree.map(lambda value: np.array(value), values), device)
+
+
+def fetch(value: Array) -> NDArray[Any]:
+    """Copy an array from a device."""
+    return np.array(value)
+
+
+def source(shared: Shared, samples: Samples, plan: Plan, device: object) -> DeviceSamples:
+    """Return the samples on a device, shared among the members of an ensemble.
+
+    shared: of one run only, because the caller may modify the arrays between runs.
+    """
+    key = id(samples), plan.batch_size, np.dtype(plan.dtype), device
+    on_device = shared.get(key)
+    if on_device is None or on_device.samples is not samples:
+        on_device = shared[key] = DeviceSamples(samples, plan, device)
+    return on_device
 
 
 # --- its session: transfers between theta's layout and the device, and the search for a NaN step

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, RowsLike
+from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
 from chainrule.data.samples import dense as as_dense
 from chainrule.engines.step.base import Plan
@@ -76,27 +76,3 @@ def dense(X: RowsLike, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 Shared: TypeAlias = WeakValueDictionary[Any, DeviceSamples]
 """The samples that the sessions of one run keep on a device."""
-
-
-def source(shared: Shared, samples: Samples, plan: Plan, device: object) -> DeviceSamples:
-    """Return the samples on a device, shared among the members of an ensemble.
-
-    shared: of one run only, because the caller may modify the arrays between runs.
-    """
-    key = id(samples), plan.batch_size, np.dtype(plan.dtype), device
-    on_device = shared.get(key)
-    if on_device is None or on_device.samples is not samples:
-        on_device = shared[key] = DeviceSamples(samples, plan, device)
-    return on_device
-
-
-def put(values: Array, device: object) -> Any:
-    """Copy arrays, in tuples or dicts, to a device; later changes to them have no effect."""
-    import jax
-
-    return jax.device_put(jax.tree.map(lambda value: np.array(value), values), device)
-
-
-def fetch(value: Array) -> NDArray[Any]:
-    """Copy an array from a device."""
-    return np.array(value)

@@ -14,11 +14,10 @@ from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import (
     Constant,
+    Floats,
     Initializer,
     LeCunNormal,
     check_initializer,
-    kinks_among,
-    unit_std,
 )
 from chainrule.formulas.layers.base import Context, Layer, Parameter
 from chainrule.formulas.operation import Operation
@@ -197,3 +196,37 @@ class Projection(Dense):
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """dense, with W alone"""
         return (Operation("dense", parameters=("W",)),)
+
+
+# --- the start on samples
+
+SAMPLES_PER_KINK = 5
+"""The samples between which `kinks_among` places a neuron's kink."""
+
+
+def unit_std(W: Floats, a: Floats) -> Floats:
+    """Divide each neuron's weights by the standard deviation of a W, which becomes 1.
+
+    W: (fan_in, units).  a: (n, fan_in), the layer's inputs.  A neuron with a constant a W keeps its weights.
+    Source: Mishkin, Matas, "All you need is a good init", ICLR 2016, without iterating; neuron by neuron, as here:
+    Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024.
+    """
+    z = a @ W  # (n, units)
+    std = z.std(0)
+    return W / np.where(std <= 1e-12 * np.abs(z).max(0), 1.0, std)
+
+
+def kinks_among(z: Floats, generator: np.random.Generator) -> Floats:
+    """Return biases b (units,) that place each neuron's kink, z + b = 0, at a random point between five samples.
+
+    b_j = -sum_m lambda_m z[r_m, j]      r_m: five random rows;  lambda: uniform on the simplex; drawn for each neuron
+
+    z: (n, units), a W. The point sum_m lambda_m a[r_m] then lies on the kink and inside the samples' convex hull.
+    Source: Steinwart, "A sober look at neural network initializations", arXiv:1903.11482 ("he+5").
+    """
+    n, units = z.shape
+    rows = generator.integers(n, size=(SAMPLES_PER_KINK, units))
+    shares = generator.standard_exponential((SAMPLES_PER_KINK, units))
+    shares /= shares.sum(0)
+    b: Floats = -(shares * np.take_along_axis(z, rows, 0)).sum(0)
+    return b

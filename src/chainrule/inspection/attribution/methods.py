@@ -17,7 +17,7 @@ from chainrule.core.settings import check_number
 from chainrule.data.checks import check_choice, check_count
 from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Context, Layer, Link
+from chainrule.formulas.layers import Context, Embedding, Layer, Link
 from chainrule.inspection.attribution.explained import (
     Explained,
     Floats,
@@ -25,7 +25,7 @@ from chainrule.inspection.attribution.explained import (
     explained,
     input_links,
 )
-from chainrule.inspection.attribution.result import Attribution, result
+from chainrule.inspection.attribution.result import Attribution
 from chainrule.network import backprop
 from chainrule.network.blocks import Block, Residual, Skip
 from chainrule.network.tree import places, replace, walk
@@ -62,7 +62,7 @@ def saliency(
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     gradient = f.gradient(f.X, f.V)  # (n, inputs)
-    return result(
+    return attribution_of(
         "saliency", f, gradient if signed else np.abs(gradient), is_complete=False, signed=bool(signed)
     )
 
@@ -83,7 +83,7 @@ def input_x_gradient(
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     values = (f.X - f.baseline) * f.gradient(f.X, f.V)  # (n, inputs)
-    return result("input_x_gradient", f, values, is_complete=False)
+    return attribution_of("input_x_gradient", f, values, is_complete=False)
 
 
 def integrated_gradients(
@@ -124,7 +124,7 @@ def integrated_gradients(
         values[i], count = _fixed(f, i, steps) if steps is not None else _adaptive(f, i, tolerance)
         used.append(count)
     how = {"steps": steps} if steps is not None else {"steps": None, "tolerance": tolerance}
-    return result("integrated_gradients", f, values, is_complete=True, **how, gradients=used)
+    return attribution_of("integrated_gradients", f, values, is_complete=True, **how, gradients=used)
 
 
 def _fixed(f: Explained, i: int, steps: int) -> tuple[Floats, int]:
@@ -435,7 +435,7 @@ def deep_lift(
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     values = (f.X - f.baseline) * multipliers(f)[0]
-    return result("deep_lift", f, values, is_complete=True)
+    return attribution_of("deep_lift", f, values, is_complete=True)
 
 
 # --- epsilon-LRP: relevance, divided among the neurons by their contributions
@@ -611,7 +611,7 @@ def epsilon_lrp(
     R, absorbed = relevance(f, epsilon)
     expected = f.value(f.X, f.V) - absorbed["biases"] - absorbed["epsilon"]
     absorbed = absorbed | {"biases": absorbed["biases"] + f.offset}
-    return result(
+    return attribution_of(
         "epsilon_lrp",
         f,
         R,
@@ -664,7 +664,7 @@ def occlusion(
             hidden = np.arange(features) == np.arange(count)[rows, None] if masks is None else masks[rows]
             lost[rows] = whole[i] - f.value(np.where(hidden, f.baseline[i], f.X[i]), f.V[i])
         values[i] = lost if masks is None else lost @ masks / np.maximum(masks.sum(0), 1)
-    return result(
+    return attribution_of(
         "occlusion",
         f,
         values,
@@ -703,6 +703,40 @@ def _pair(value: Any, name: str, shape: tuple[int, int]) -> tuple[int, int]:
             f"{name} must be a number of pixels or (height, width), within {shape[0]} x {shape[1]}, not {value!r}."
         )
     return int(pair[0]), int(pair[1])
+
+
+def attribution_of(
+    method: str,
+    f: Explained,
+    values: Floats,
+    *,
+    is_complete: bool,
+    expected: Floats | None = None,
+    absorbed: dict[str, Floats] | None = None,
+    **settings: Any,
+) -> Attribution:
+    """Create the Attribution from values computed for f; a code gets the sum over its vector."""
+    if f.whole is not None:
+        first = f.whole.links[0].layer
+        assert isinstance(first, Embedding)
+        f, values = f.whole, first.fold(values)
+    there, here = f.outputs()
+    return Attribution(
+        method=method,
+        values=values,
+        X=f.X,
+        baseline=f.baseline,
+        labels=f.labels,
+        targets=f.targets,
+        outputs=there,
+        baseline_outputs=here,
+        is_complete=is_complete,
+        expected=there - here if expected is None else expected,
+        absorbed=absorbed or {},
+        settings=settings,
+        names=f.names,
+        shape=f.shape,
+    )
 
 
 # --- all methods

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Embedding
-from chainrule.inspection.attribution.explained import Explained, Floats, Target
+from chainrule.inspection.attribution.explained import Floats, Target
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -187,37 +186,3 @@ class Attribution(records.Shown):
         """Return the method and the numbers of samples and features."""
         n, features = self.values.shape
         return f"<Attribution by {self.method}: {n} samples of {features} features>"
-
-
-def result(
-    method: str,
-    f: Explained,
-    values: Floats,
-    *,
-    is_complete: bool,
-    expected: Floats | None = None,
-    absorbed: dict[str, Floats] | None = None,
-    **settings: Any,
-) -> Attribution:
-    """Create the Attribution from values computed for f; a code gets the sum over its vector."""
-    if f.whole is not None:
-        first = f.whole.links[0].layer
-        assert isinstance(first, Embedding)
-        f, values = f.whole, first.fold(values)
-    there, here = f.outputs()
-    return Attribution(
-        method=method,
-        values=values,
-        X=f.X,
-        baseline=f.baseline,
-        labels=f.labels,
-        targets=f.targets,
-        outputs=there,
-        baseline_outputs=here,
-        is_complete=is_complete,
-        expected=there - here if expected is None else expected,
-        absorbed=absorbed or {},
-        settings=settings,
-        names=f.names,
-        shape=f.shape,
-    )

@@ -20,7 +20,7 @@ from chainrule.data import checks
 from chainrule.data.samples import dense
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Context, Link
-from chainrule.inspection.trace.regions import Box, Floats, Region, prior
+from chainrule.inspection.trace.regions import Box, Floats, Region, total_variation
 from chainrule.network import backprop, tree
 from chainrule.trained.trained import Trained
 
@@ -256,3 +256,12 @@ def _check_prior(model: Trained, l2: float, tv: float, shape: tuple[int, int] | 
         raise ConfigError(
             f"tv needs shape, the (height, width) of an image of {model.network.inputs} pixels, not {shape!r}."
         )
+
+
+def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tuple[Floats, Floats]:
+    """l2/2 ||u||^2 + tv TV(u) for u (..., inputs), and its gradient: l2 u + tv dTV/du."""
+    value, slope = 0.5 * l2 * np.square(u).sum(-1), l2 * u
+    if tv and shape is not None:
+        variation, gradient = total_variation(u.reshape(*u.shape[:-1], *shape))
+        value, slope = value + tv * variation, slope + tv * gradient.reshape(u.shape)
+    return value, slope

@@ -117,15 +117,6 @@ class Ball(Region, records.DataResult):
         return 0.5 * self.best(random.normal(size=shape))
 
 
-def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tuple[Floats, Floats]:
-    """l2/2 ||u||^2 + tv TV(u) for u (..., inputs), and its gradient: l2 u + tv dTV/du."""
-    value, slope = 0.5 * l2 * np.square(u).sum(-1), l2 * u
-    if tv and shape is not None:
-        variation, gradient = total_variation(u.reshape(*u.shape[:-1], *shape))
-        value, slope = value + tv * variation, slope + tv * gradient.reshape(u.shape)
-    return value, slope
-
-
 def total_variation(image: Floats) -> tuple[Floats, Floats]:
     r"""Compute the total variation of an image, and its gradient.
 

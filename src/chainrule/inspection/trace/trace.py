@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from chainrule.core import records
 from chainrule.core.arrays import Array, TargetsLike
@@ -17,7 +17,9 @@ from chainrule.core.files import to_json
 from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context
-from chainrule.inspection.walk import MEMORY_LIMIT, Walk, check_memory
+from chainrule.inspection.walk import MEMORY_LIMIT, Walk, memory
+from chainrule.network.network import Network
+from chainrule.network.summary import as_bytes
 from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:
@@ -189,3 +191,18 @@ def bounded(trace: Walk, n: int | None, width: int | None) -> dict[str, Any]:
         "parameters": {name: count for name, count in numbers.items() if count},
     }
     return data(trace, n, width) | {"left_out": left_out}
+
+
+def check_memory(
+    network: Network, samples: int, dtype: DTypeLike, training: bool, limit: float | None
+) -> None:
+    """Check that a trace needs at most `limit` bytes; None for no limit. Raises ConfigError."""
+    need = memory(network, samples, dtype, training)
+    if limit is not None and need > limit:
+        one = memory(network, 1, dtype, training) - memory(network, 0, dtype, training)
+        fit = int((limit - memory(network, 0, dtype, training)) // one)
+        few = f"trace at most {fit:,} of them, X[:{fit}], or " if fit > 0 else ""
+        raise ConfigError(
+            f"a trace of {samples:,} samples takes about {as_bytes(need)}, more than memory_limit, {as_bytes(limit)}; "
+            f"{few}pass a larger memory_limit in bytes, or None."
+        )
