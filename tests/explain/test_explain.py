@@ -21,7 +21,7 @@ from chainrule import (
     ShapeError,
     TablePreprocessor,
 )
-from chainrule.explain import answers
+from chainrule.explain import columns
 from chainrule.explain.columns import half_widths
 from chainrule.explain.parts import AnswerPart
 from chainrule.explain.reasons import cell
@@ -370,7 +370,7 @@ def test_importance_of_every_kind():
 def test_importance_of_wide_tables_is_that_of_all_layers(monkeypatch, preset: str, kind: str):
     net, y = blend(kind) if preset == "best" else fitted(preset, kind), TARGETS[kind]()
     whole = net.importance(table(), y, repeats=2)
-    monkeypatch.setattr(answers, "WIDE", 0)
+    monkeypatch.setattr(columns, "MAX_COLUMNS_COMPUTED_ANEW", 0)
     wide = net.importance(table(), y, repeats=2)
     assert wide.names == whole.names
     for name in ("mean", "low", "high", "base"):
@@ -382,20 +382,20 @@ def test_the_last_columns_may_be_inputs_of_one_part_of_an_average_alone(monkeypa
     few = MLPRegressor(preprocess=without, preset="fast", max_iter=4, random_state=0, dtype="float64")
     net = averaged([(0.5, fitted("fast", "number")), (0.5, few.fit(table(), target()))])
     whole = net.importance(table(), target(), repeats=1)
-    monkeypatch.setattr(answers, "WIDE", 0)
+    monkeypatch.setattr(columns, "MAX_COLUMNS_COMPUTED_ANEW", 0)
     wide = net.importance(table(), target(), repeats=1)
     assert wide.names == whole.names and {"since", "member"} < {*wide.names}
     np.testing.assert_allclose(wide.mean, whole.mean, rtol=1e-9, atol=1e-12)
 
 
 def test_what_all_parts_keep_of_a_wide_table_is_bounded(monkeypatch):
-    monkeypatch.setattr(answers, "WIDE", 0)
+    monkeypatch.setattr(columns, "MAX_COLUMNS_COMPUTED_ANEW", 0)
     parts = blend("number")._parts()
     inputs = parts.table(table()).inputs
-    sizes = [own.inputs[0].size for own in answers.ShuffledTable(parts, inputs).sums if own is not None]
+    sizes = [own.inputs[0].size for own in columns.ShuffledTable(parts, inputs).sums if own is not None]
     assert len(sizes) > 1
-    monkeypatch.setattr(answers, "MAX_NUMBERS", sum(sizes) - 1)
-    kept = [own.inputs[0].size for own in answers.ShuffledTable(parts, inputs).sums if own is not None]
+    monkeypatch.setattr(columns, "MAX_NUMBERS_KEPT", sum(sizes) - 1)
+    kept = [own.inputs[0].size for own in columns.ShuffledTable(parts, inputs).sums if own is not None]
     assert sum(kept) < sum(sizes)
 
 
@@ -407,7 +407,7 @@ def test_wide_tables_are_not_predicted_anew_for_each_column(monkeypatch):
     y = X.n0 + (X.c0 == "b")
     net = MLPRegressor(preprocess="auto", max_iter=3, random_state=0).fit(X, y)
     monkeypatch.setattr(AnswerPart, "predicted", None)  # all layers of a part
-    assert len(net.importance(X, y, repeats=1).names) == 120 > answers.WIDE
+    assert len(net.importance(X, y, repeats=1).names) == 120 > columns.MAX_COLUMNS_COMPUTED_ANEW
 
 
 def test_pairs_with_an_input_of_their_own_are_shuffled_too(monkeypatch):
@@ -421,7 +421,7 @@ def test_pairs_with_an_input_of_their_own_are_shuffled_too(monkeypatch):
     ).fit(X, y)
     assert any(part.crossed for part in net._parts().all)
     whole = net.importance(X, y, repeats=2)
-    monkeypatch.setattr(answers, "WIDE", 0)
+    monkeypatch.setattr(columns, "MAX_COLUMNS_COMPUTED_ANEW", 0)
     np.testing.assert_allclose(net.importance(X, y, repeats=2).mean, whole.mean, rtol=1e-9)
 
 

@@ -28,8 +28,7 @@ from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
-from chainrule.export.as_c.places import Arena, identifier, number, quoted
-from chainrule.export.as_c.statements import WRITERS
+from chainrule.export.as_c.statements import WRITERS, Arena, identifier, number, quoted
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.javascript import compare_module, module
 from chainrule.graph.answers import AboveThreshold, GroupSoftmax, LargestColumn, SimilarRows, WeightedSum

@@ -197,7 +197,7 @@ def test_what_is_refused(tmp_path: Path):
 
 
 def test_every_function_of_a_graph_has_words():
-    from chainrule.export.as_onnx.functions import FUNCTIONS as WRITTEN
+    from chainrule.export.as_onnx.operations import FUNCTIONS as WRITTEN
 
     assert set(WRITTEN) == set(FUNCTIONS) - {"identity"}
 

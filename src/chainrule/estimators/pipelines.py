@@ -104,7 +104,7 @@ def _written(
     operator: _Operator, names: tuple[str, ...]
 ) -> tuple[OnnxWriter, dict[str, str], tuple[object, ...]]:
     """Return the nodes of an estimator's graph, the values of some outputs, and the labels."""
-    from chainrule.export.as_onnx.tables import written
+    from chainrule.export.as_onnx.operations import written
     from chainrule.export.as_onnx.writer import OnnxWriter
 
     graph = simplified(only(graph_of_estimator(operator.raw_operator), *names))

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
-from chainrule.export.as_c.places import GeneratedCode, Value, identifier
-from chainrule.export.as_c.statements import program
+from chainrule.export.as_c.statements import GeneratedCode, Value, identifier, program
 from chainrule.export.as_c.testing import check_integers, test
 from chainrule.export.as_c.text import header, inputs_of, needs_math, scratch_bytes, source
 from chainrule.export.comparing import (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.as_c.places import GeneratedCode, IntegerCore, Value, number, quoted
+from chainrule.export.as_c.statements import GeneratedCode, IntegerCore, Value, number, quoted
 from chainrule.export.as_c.text import inputs_of
 from chainrule.export.comparing import TOLERANCES
 from chainrule.graph.answers import AboveThreshold, LargestColumn

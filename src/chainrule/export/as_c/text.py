@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from chainrule.export.approximations import ERF_NEAR, ERF_SPLIT, ERFC_FAR, Polynomial
 from chainrule.export.as_c.helpers import SPACE, filled
-from chainrule.export.as_c.places import SIZES, GeneratedCode, Value, number, quoted
+from chainrule.export.as_c.statements import SIZES, GeneratedCode, Value, number, quoted
 from chainrule.export.comparing import AnswersCompared, known_texts
 from chainrule.graph.graph import ComputationGraph
 

@@ -20,7 +20,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
-from chainrule.export.as_onnx.tables import written
+from chainrule.export.as_onnx.operations import written
 from chainrule.export.as_onnx.writer import OnnxWriter
 from chainrule.export.comparing import (
     TOLERANCES,
