@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "place", ["refit.Refit._compared", "refit.Following.on_epoch_end"], ids=["at its end", "within"]
+    "place", ["train.Refit._compared", "train.Following.on_epoch_end"], ids=["at its end", "within"]
 )
 def test_ctrl_c_in_the_training_on_all_rows(place, command, tmp_path, monkeypatch):
     """The network of the first fit is kept; the run can go on to the same bits."""

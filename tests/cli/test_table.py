@@ -282,10 +282,9 @@ def test_reasons_of_a_network_that_no_estimator_trains(houses, tmp_path, loss):
     else:
         assert importance.base == pytest.approx(judged["log_loss"], rel=1e-5)
     assert [each.column.name for each in found.curves] == list(importance.names)
-    assert (found.reasons is None) == (loss == "categorical_cross_entropy")  # of a softmax that is a layer
-    if found.reasons is not None:
-        answers = found.reasons.base + found.reasons.values.sum(1)
-        np.testing.assert_allclose(answers, found.reasons.answers, rtol=1e-6)
+    assert found.reasons is not None
+    answers = found.reasons.base + found.reasons.values.sum(1)
+    np.testing.assert_allclose(answers, found.reasons.answers, rtol=1e-6)
 
 
 def test_calibration_of_shares_that_are_right_and_wrong():
