@@ -44,6 +44,7 @@ WORDS = {
     "Estimators": "估計器",
     "Trust": "可信度",
     "Larger than memory": "比記憶體大的資料",
+    "Graph": "計算圖",
     "Export": "匯出",
     "A model as a service": "把模型當成服務",
     "Tracking": "實驗追蹤",
