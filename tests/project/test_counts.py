@@ -199,7 +199,7 @@ def trees() -> Modules:
     return {module: tree_of(path) for module, path in MODULES.items()}
 
 
-MAX_DEFINITIONS_FOR_ANOTHER_FILE = 424
+MAX_DEFINITIONS_FOR_ANOTHER_FILE = 416
 MAX_FOLDERS_THAT_IMPORT_EACH_OTHER = 1
 """These two may only fall: whoever makes them fewer writes the new number."""
 

@@ -28,7 +28,7 @@ from chainrule.core.settings import MAX_COUNT
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.server.app import AT_ONCE, serve_tab
+from chainrule.studio.server.serve import AT_ONCE, serve_tab
 from chainrule.studio.session.commands import COMMANDS, Command, command, find, fitted
 from chainrule.studio.session.studio import AHEAD, MAX_WAITING, Studio, Tab
 

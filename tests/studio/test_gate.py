@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
 from chainrule.studio.server import gate
-from chainrule.studio.server.app import make_app
 from chainrule.studio.server.gate import SOCKETS, Gate, Tokens
+from chainrule.studio.server.serve import make_app
 from chainrule.studio.session.studio import Studio
 from interleaved import interleaved
 

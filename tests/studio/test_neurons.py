@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule.studio.server.app  # registers the commands
+import chainrule.studio.server.serve  # registers the commands
 from chainrule import (
     BatchNorm,
     ChainruleError,
@@ -37,7 +37,7 @@ from chainrule.studio.session.commands import find
 from chainrule.studio.session.messages import pack
 from chainrule.studio.session.studio import Studio
 
-assert chainrule.studio.server.app
+assert chainrule.studio.server.serve
 
 LABELS = np.array(["ant", "bee", "cat"])
 

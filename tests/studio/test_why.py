@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule.studio.server.app  # registers the commands
+import chainrule.studio.server.serve  # registers the commands
 from chainrule import (
     Adam,
     ChainruleError,
@@ -44,7 +44,7 @@ from chainrule.tables.rows import rows_of
 from small_studios import SIDE, bright_rows
 from studio_words import faults_of_chinese
 
-assert chainrule.studio.server.app
+assert chainrule.studio.server.serve
 
 LABELS = np.array(["low", "mid", "top"])
 

@@ -21,7 +21,7 @@ from chainrule import (
 from chainrule.datasets import load_mnist
 from chainrule.inspection.story import explain
 from chainrule.views.figures.attribution import attribution_bars
-from chainrule.views.figures.story import activity
+from chainrule.views.report.story import activity
 from chainrule.views.words.en.story import points
 from rendered import check
 

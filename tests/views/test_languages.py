@@ -23,7 +23,7 @@ from chainrule.inspection.story import explain
 from chainrule.lab import run
 from chainrule.views import figures as all_figures
 from chainrule.views import report, words
-from chainrule.views.figures import story
+from chainrule.views.report import story
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 TAGS = re.compile(r"<style>.*?</style>|<script.*?</script>|<svg.*?>|<math.*?</math>|<[^>]*>", re.S)
