@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule import MLPRegressor
-from chainrule.recipe.distilled import FILE, rows_of_run
+from chainrule.recipe.distilled import rows_of_run
 from chainrule.recipe.folder import read_config
 
 RUN = ("train", "houses.csv", "--target-column", "price", "--members", 3, "--epochs", 2, "--hidden", 8)
@@ -20,8 +20,11 @@ def test_a_run_becomes_one_network(command, houses, tmp_path):
     told = command("distill", "three", *SMALL).output
     metrics = json.loads((tmp_path / "three/metrics.json").read_text("utf-8"))
     assert f"{metrics['metrics']['rmse']:.4g}" in told, "the teacher's loss is that of the run"
-    assert f"Written to three/{FILE}" in told and f"chainrule export three/{FILE} --c" in told
-    student = MLPRegressor.load(tmp_path / "three" / FILE)
+    assert (
+        "Written to three/distilled.safetensors" in told
+        and "chainrule export three/distilled.safetensors --c" in told
+    )
+    student = MLPRegressor.load(tmp_path / "three" / "distilled.safetensors")
     assert student.hidden_layer_sizes == (4,)
     found = command("distill", "three", *SMALL, "--out", "one.safetensors", data=True)
     teacher = MLPRegressor.load(tmp_path / "three/model.safetensors")
@@ -36,13 +39,13 @@ def test_a_run_becomes_one_network(command, houses, tmp_path):
     assert np.isclose(found["losses"][0], metrics["metrics"]["rmse"])
     command("predict", "one.safetensors", "houses.csv", "--out", "p.csv")
     command("train", "houses.csv", *RUN[2:], "--out", "three", "--overwrite", "--quiet")
-    assert not (tmp_path / "three" / FILE).exists(), "it is of the run before"
+    assert not (tmp_path / "three" / "distilled.safetensors").exists(), "it is of the run before"
 
 
 def test_columns_that_the_run_left_out_stay_out(command, houses, tmp_path):
     command(*RUN, "--out", "three", "--quiet", "--exclude-columns", "town")
     command("distill", "three", *SMALL)
-    assert "town" not in MLPRegressor.load(tmp_path / "three" / FILE).feature_names_in_
+    assert "town" not in MLPRegressor.load(tmp_path / "three" / "distilled.safetensors").feature_names_in_
 
 
 def test_what_is_refused(command, houses, tables, tmp_path: Path):

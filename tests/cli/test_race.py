@@ -12,7 +12,6 @@ import pytest
 from chainrule import MLPRegressor
 from chainrule.race import candidates, runner
 from chainrule.race.candidates import Candidate
-from chainrule.recipe.folder import RACE
 
 RACED = (
     "train",
@@ -37,7 +36,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fits(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / RACE).iterdir())
+    return sorted(path.name for path in (folder / "race").iterdir())
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, at: tuple[int, int], error: type[BaseException]) -> Any:
@@ -163,17 +162,17 @@ def test_plans_that_are_refused(command, houses, tmp_path):
 
 def test_a_new_race_leaves_no_fit_of_another(command, houses, tmp_path):
     command(*RACED, "--out", "run")
-    (tmp_path / "run" / RACE / ".fast-fold-1.safetensors.x.tmp").write_bytes(b"half")
+    (tmp_path / "run" / "race" / ".fast-fold-1.safetensors.x.tmp").write_bytes(b"half")
     words = [word for word in RACED if word not in ("--preset", "best")]
     command(*words, "--out", "run", "--overwrite")
-    assert not (tmp_path / "run" / RACE).exists()
+    assert not (tmp_path / "run" / "race").exists()
 
 
 def test_other_data_and_damaged_fits_are_refused(command, houses, tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL[2:])
     command(*RACED, "--out", "run")
     (tmp_path / "run" / "metrics.json").unlink()
-    path = tmp_path / "run" / RACE / "linear-fold-0.safetensors"
+    path = tmp_path / "run" / "race" / "linear-fold-0.safetensors"
     kept = path.read_bytes()
     path.write_bytes(kept.replace(b'\\"best\\":', b'\\"bent\\":'))
     said = command("train", "run", "--resume", code=2).stderr

@@ -39,7 +39,7 @@ from chainrule import (
     load,
 )
 from chainrule.estimators.base import fit_on, fit_under
-from chainrule.fitting.dealing import ALWAYS, deal
+from chainrule.fitting.dealing import deal
 from chainrule.fitting.held import result_of
 from chainrule.fitting.parameters import values_of
 from chainrule.fitting.plan import Conditions
@@ -202,11 +202,11 @@ def test_average_and_spread_by_hand():
 def test_each_label_is_outside_of_every_fold(labels: list[int], folds: int):
     y = np.array(labels)
     fold = deal(len(y), folds, y, np.random.RandomState(0))
-    sizes = np.bincount(fold[fold != ALWAYS], minlength=folds)
+    sizes = np.bincount(fold[fold != -1], minlength=folds)
     assert sizes.max() - sizes.min() <= 1
     for label, count in zip(*np.unique(y, return_counts=True), strict=True):
         own = fold[y == label]
-        assert (own == ALWAYS).all() if count == 1 else (own != ALWAYS).all()
+        assert (own == -1).all() if count == 1 else (own != -1).all()
         assert all((own != one).any() for one in range(folds))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule import ConfigError, DataError
-from chainrule.recipe.columns import FREE_ROWS, TiedRows, divide, read_target, tied_rows
+from chainrule.recipe.columns import TiedRows, divide, read_target, tied_rows
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
@@ -56,7 +56,7 @@ def test_rows_without_a_target_tie_nothing():
     train, test = divide(target, 0, "it", tied)
     assert len(test) == 8 and len(train) == 32
     untied = divide(target, 0, "it")
-    assert [each.tolist() for each in divide(target, 0, "it", FREE_ROWS)] == [
+    assert [each.tolist() for each in divide(target, 0, "it", TiedRows())] == [
         each.tolist() for each in untied
     ]
 

@@ -22,7 +22,6 @@ import pytest
 
 from chainrule.serve import connection
 from chainrule.serve.bodies import Limits
-from chainrule.serve.connection import HEAD_BYTES
 from chainrule.serve.server import served
 from served_models import row
 
@@ -140,7 +139,7 @@ def test_a_header_without_an_end(models: dict[str, Path]):
     """By its bytes, however fast they come; uvicorn's reader by httptools has no limit of its own."""
     with served(models["labels"]) as url:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
-        for sent, is_answered in ((HEAD_BYTES // 4, True), (2 * HEAD_BYTES, False)):
+        for sent, is_answered in ((32_768 // 4, True), (2 * 32_768, False)):
             with socket.create_connection(address, timeout=10) as endless:
                 endless.sendall(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{address[1]}\r\n".encode())
                 answer = b""
@@ -171,7 +170,7 @@ def test_connections_without_a_request(models: dict[str, Path], monkeypatch: pyt
             return found
 
         with connect() as often:
-            for _ in range(3 * HEAD_BYTES // len(head)):
+            for _ in range(3 * 32_768 // len(head)):
                 often.sendall(head[:3000])
                 time.sleep(0.001)
                 often.sendall(head[3000:])

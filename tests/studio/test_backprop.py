@@ -26,7 +26,6 @@ from chainrule import (
 from chainrule.inspection.trace.gradient_check import loss_and_gradient
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.screens.backprop.walks import KEPT
 from chainrule.studio.session.commands import find
 from chainrule.studio.session.messages import pack
 from chainrule.studio.session.studio import Studio
@@ -543,7 +542,7 @@ def test_a_diverged_model_is_refused_in_a_sentence():
 
 def test_the_oldest_walks_make_room():
     studio = classifier()
-    walks = [call(studio, "walk", sample=k)["walk"] for k in range(KEPT + 1)]
+    walks = [call(studio, "walk", sample=k)["walk"] for k in range(8 + 1)]
     with pytest.raises(ChainruleError, match="compute it again"):
         call(studio, "update", walk=walks[0], rate=0.1)
     assert call(studio, "update", walk=walks[-1], rate=0.1)

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
 from chainrule.studio.server import gate
-from chainrule.studio.server.gate import SOCKETS, Gate, Tokens
+from chainrule.studio.server.gate import Gate, Tokens
 from chainrule.studio.server.serve import make_app
 from chainrule.studio.session.studio import Studio
 from interleaved import interleaved
@@ -487,10 +487,10 @@ def test_sixteen_sockets_at_a_time():
         gone = asyncio.Event()
         for _ in range(2):  # and as many again when those have gone
             answers: list[Any] = []
-            waiting = [asyncio.create_task(opened(answers, gone, {})) for _ in range(SOCKETS)]
-            while len(answers) < SOCKETS:
+            waiting = [asyncio.create_task(opened(answers, gone, {})) for _ in range(16)]
+            while len(answers) < 16:
                 await asyncio.sleep(0)
-            assert answers == ["websocket.accept"] * SOCKETS
+            assert answers == ["websocket.accept"] * 16
             for extensions, refused in (({}, 1013), ({"websocket.http.response": {}}, 503)):
                 more: list[Any] = []
                 await opened(more, gone, extensions)

@@ -26,7 +26,7 @@ from chainrule.serve import connection as connections
 from chainrule.serve.connection import listen
 from chainrule.studio.page.assets import VERSION
 from chainrule.studio.server import gate
-from chainrule.studio.server.gate import SOCKETS, Gate
+from chainrule.studio.server.gate import Gate
 from chainrule.studio.server.serve import make_server
 from chainrule.studio.session.studio import Studio
 
@@ -439,7 +439,7 @@ def test_a_handshake_under_another_name_is_refused(studio: Client):
 
 def test_sixteen_sockets_and_no_more(studio: Client):
     with ExitStack() as stack:
-        clients = [stack.enter_context(studio.open()) for _ in range(SOCKETS)]
+        clients = [stack.enter_context(studio.open()) for _ in range(16)]
         with pytest.raises(InvalidStatus) as error:
             studio.open()
         assert error.value.response.status_code == 503

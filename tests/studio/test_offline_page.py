@@ -8,7 +8,7 @@ import pytest
 from chainrule import ChainruleError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.page.export import KEPT, SAMPLES, downloaded, offline_page
+from chainrule.studio.page.export import downloaded, offline_page
 from chainrule.studio.screens.train.desk import desk_of
 from chainrule.studio.session.commands import find
 from chainrule.studio.session.studio import Studio
@@ -84,10 +84,10 @@ def test_what_goes_with_it(browser_page, tmp_path):
         browser_page, tmp_path / "page.html", offline_page(studio, {"screen": "draw", "lang": "en"}, calls)
     )
     ask = "([name, args]) => window.chainrule.store.call(name, args).then(f => f.X ? Array.from(f.X) : f)"
-    for rows in ([99, 98], [3, 1], [SAMPLES - 1]):
+    for rows in ([99, 98], [3, 1], [64 - 1]):
         found = browser_page.evaluate(ask, ["data.samples", {"rows": rows}])
         assert found == pytest.approx(studio.data.train.X[rows].ravel().tolist())
-    for name, args in (("data.samples", {"rows": [SAMPLES]}), ("export.page", {"state": {}, "calls": []})):
+    for name, args in (("data.samples", {"rows": [64]}), ("export.page", {"state": {}, "calls": []})):
         with pytest.raises(Exception, match="offline"):
             browser_page.evaluate(ask, [name, args])
     can = "names => names.map(name => window.chainrule.store.can(name))"
@@ -107,7 +107,7 @@ def test_the_newest_pages_can_be_downloaded():
     studio = made(n=3)
     numbers = [
         find("export.page")(studio, {"state": {"screen": "draw"}, "calls": []})["download"]
-        for _ in range(KEPT + 1)
+        for _ in range(4 + 1)
     ]
     content, kind = downloaded(studio, {"made": numbers[-1]})
     assert content.startswith(b"<!doctype html>") and kind.startswith("text/html")

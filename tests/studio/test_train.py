@@ -35,12 +35,11 @@ from chainrule import (
 )
 from chainrule.datasets import load_mnist
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.recipe.preset_choice import DEFAULT, estimator
+from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import Settings
 from chainrule.studio import screens
 from chainrule.studio.screens.train import commands, look, timeline, training
 from chainrule.studio.screens.train.desk import Desk, desk_of
-from chainrule.studio.screens.train.training import POINTS
 from chainrule.studio.session.commands import DOWNLOADS, find
 from chainrule.studio.session.messages import pack
 from chainrule.studio.session.studio import Studio
@@ -319,7 +318,7 @@ def test_curves_are_the_means_between_their_points(studio: Studio):
 def test_curves_are_bounded_and_do_not_depend_on_time(studio: Studio):
     form = SMALL | {"samples": 200, "batch_size": 1, "epochs": 6}
     first = run_to_the_end(studio, form).current().curves
-    assert first.grid == 4 and POINTS <= len(first.points) <= 2 * POINTS + 6
+    assert first.grid == 4 and 256 <= len(first.points) <= 2 * 256 + 6
     do(studio, "train.start", form=form, steps=1)
     run = desk_of(studio).current()
     wait(lambda: run.phase == "paused")
@@ -703,13 +702,13 @@ def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: P
     key = upload(studio, tmp_path, "houses.csv", houses().encode())
     do(studio, "train.data", kind="files", uploads=[key])
     defaults = do(studio, "train.options")["defaults"]
-    assert defaults["preset"] == DEFAULT and defaults["epochs"] is defaults["optimizer"] is None
+    assert defaults["preset"] == "fast" and defaults["epochs"] is defaults["optimizer"] is None
     checked = do(studio, "train.check", form={"epochs": 8})
     assert (checked["optimizer"], checked["batch_size"], checked["epochs"]) == ("adamw", 64, 8)
     assert checked["patience"] == 20 and checked["links"][0]["inputs"] == len(studio.data.features)
     desk = run_to_the_end(studio, {"epochs": 8})
     run, table = desk.current(), studio.data.table
-    settings = Settings(preset=DEFAULT, epochs=8, members=1)
+    settings = Settings(preset="fast", epochs=8, members=1)
     alone = estimator(settings, table.target).fit(rows_of(table.inputs, table.train), studio.data.train.y)
     np.testing.assert_array_equal(studio.model.theta, alone.model_.theta)
     said = alone.predict(rows_of(table.inputs, table.test))

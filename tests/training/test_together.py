@@ -32,7 +32,7 @@ from chainrule import (
     distributed,
 )
 from chainrule.distributed import agreement, processes
-from chainrule.distributed.processes import CODE, Watchdog
+from chainrule.distributed.processes import Watchdog
 from thread_processes import Left, ThreadProcesses
 
 DRAWS = np.random.default_rng(0)
@@ -249,7 +249,7 @@ def test_a_watchdog_ends_a_process_without_a_beat(capsys: pytest.CaptureFixture[
     ended, codes = threading.Event(), []
     with Watchdog(0.05, "nothing came.", lambda code: (codes.append(code), ended.set())):
         assert ended.wait(60)
-    assert codes == [CODE] and capsys.readouterr().err == "chainrule: nothing came.\n"
+    assert codes == [75] and capsys.readouterr().err == "chainrule: nothing came.\n"
 
 
 def test_a_process_that_waits_for_the_comparison_is_ended(monkeypatch: pytest.MonkeyPatch, capsys: Any):
@@ -257,5 +257,5 @@ def test_a_process_that_waits_for_the_comparison_is_ended(monkeypatch: pytest.Mo
     threads, codes, ended = ThreadProcesses(monkeypatch, 2), [], threading.Event()
     monkeypatch.setattr(processes, "end", lambda code: (codes.append(code), ended.set()))
     error, _ = threads.results(lambda: ended.wait(60) if number() else fitted(), timeout=0.05)
-    assert isinstance(error, Left) and codes == [CODE]
+    assert isinstance(error, Left) and codes == [75]
     assert "process 0 of 2 has waited 0.05 s for another one" in capsys.readouterr().err

@@ -23,12 +23,10 @@ from chainrule import (
 )
 from chainrule.fitting.covering import factors_of, needed
 from chainrule.fitting.held import result_of
-from chainrule.tables.held_out import MAX_INPUTS, Confidence, HeldOut, confidence_of, log_odds
+from chainrule.tables.held_out import Confidence, HeldOut, confidence_of, log_odds
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
 from chainrule.trust.conformal import (
-    MAX_KEPT,
-    MIN_ROWS_TO_SCALE,
     Intervals,
     LabelSets,
     Scores,
@@ -101,11 +99,11 @@ def test_of_exchangeable_rows_exactly_the_rank_is_covered_by_the_others(numbers,
 @given(st.integers(1, 4_000), st.floats(0.01, 0.999))
 @settings(max_examples=60, deadline=None)
 def test_scores_left_out_err_on_the_safe_side(count, coverage):
-    thin, whole = (Scores.of(np.arange(count) + 0.5, np.ones(count), most) for most in (MAX_KEPT, count))
-    assert len(thin.values) <= MAX_KEPT and thin.most == whole.most
+    thin, whole = (Scores.of(np.arange(count) + 0.5, np.ones(count), most) for most in (1_000, count))
+    assert len(thin.values) <= 1_000 and thin.most == whole.most
     assert np.isinf(thin.quantile(coverage)) == np.isinf(whole.quantile(coverage))
     if np.isfinite(whole.quantile(coverage)):
-        assert 0 <= thin.quantile(coverage) - whole.quantile(coverage) < -(-count // MAX_KEPT)
+        assert 0 <= thin.quantile(coverage) - whole.quantile(coverage) < -(-count // 1_000)
 
 
 # --- intervals ------------------------------------------------------------------------------------------------------
@@ -266,7 +264,7 @@ def counter() -> tuple[MLPRegressor, pd.DataFrame]:
     y = rng.poisson(np.where(table["town"] == "z", 6.0, 1.0)).astype(float)
     net = MLPRegressor(**FAST | {"max_iter": 2}, refit=False)
     net.fit(table[:500], y[:500], rng.choice([0.0, 1, 9], 500))
-    assert len(net.held_out_.rows) < MIN_ROWS_TO_SCALE
+    assert len(net.held_out_.rows) < 100
     return net, table
 
 
@@ -415,7 +413,7 @@ def test_rows_of_a_group_are_in_one_fold_if_there_are_enough(groups):
 
 def test_many_rows_are_thinned():
     """With all that is known of each row; what is known of the network stays."""
-    count = 2 * MAX_INPUTS + 1
+    count = 2 * 10_000 + 1
     y, gain, surer = np.arange(count)[:, None], np.array([0.5]), Confidence(1.5, 0.0)
     held = HeldOut(np.arange(count), y, -y, 2.0 * y[:, 0], groups=y[:, 0] // 7, surer=surer, gain=gain)
     thin = held.thinned()
