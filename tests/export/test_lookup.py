@@ -124,6 +124,31 @@ def test_rows_are_drawn(estimator: Any, ending: str, tmp_path: Path):
     assert written.rows == 1000 and written.difference <= written.tolerance
 
 
+def test_derivatives_and_bounds_go_through_the_lookup(estimator: Any):
+    graph = estimator.graph()
+    rows = {name: values[:40] for name, values in graph_inputs(estimator, TABLE).items()}
+    rng = np.random.default_rng(0)
+    rows["height"] = rows["height"] + 0.01 * rng.normal(size=40) * np.nanstd(
+        rows["height"]
+    )  # off the quantiles
+    found, h = graph.jacobian(rows)["height"][:, :, 0], 3e-4 * np.nanstd(rows["height"])
+    up, here, down = (
+        graph.run(rows | {"height": rows["height"] + step})[OUTPUT[graph.task]] for step in (h, 0, -h)
+    )
+    smooth = (np.abs(up + down - 2 * here) <= 1e-2 * np.abs(up - down) + 1e-9).all(1)  # float32 in the lookup
+    assert smooth.mean() > 0.5
+    np.testing.assert_allclose(found[smooth], ((up - down) / (2 * h))[smooth], rtol=0.02, atol=1e-6)
+    high = rows | {"height": rows["height"] + 3e3 * h}
+    box = graph.bounds(rows, high)[OUTPUT[graph.task]]
+    for share in rng.uniform(size=20):
+        between = rows | {"height": rows["height"] + share * (high["height"] - rows["height"])}
+        out = graph.run(between)[OUTPUT[graph.task]]
+        assert (box.low <= out).all() and (out <= box.high).all()
+
+
+OUTPUT = {"regression": "predictions", "binary": "probabilities", "multiclass": "probabilities"}
+
+
 def test_eight_bits_are_of_networks_alone(estimator: Any):
     exact = simplified(estimator.graph(), by_column=False)
     made = in_int8(exact, calibrated(graph_inputs(estimator, TABLE), True)).graph
