@@ -169,7 +169,8 @@ def test_the_description_fits_the_terminal(houses, tmp_path, width):
     from rich.console import Console
 
     from chainrule import TablePreprocessor
-    from chainrule.cli.output import columns_table, comparison_table
+    from chainrule.cli.output import columns_table
+    from chainrule.cli.train import comparison_table
     from chainrule.recipe.baselines import BaselineComparison, Compared
 
     described = (

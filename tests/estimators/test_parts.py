@@ -19,8 +19,8 @@ from chainrule import (
     PiecewiseLinearEmbedding,
     ReLU,
 )
+from chainrule.fitting.begin import PIECE, initial_theta
 from chainrule.fitting.result import FEW
-from chainrule.fitting.start import PIECE, initial_theta
 from chainrule.tables.labels import Labels
 
 

@@ -32,10 +32,11 @@ from chainrule import (
 from chainrule.data.samples import Samples
 from chainrule.fitting import folds
 from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
-from chainrule.fitting.few_solved import OF_ALL, Bound, center_of, cool, cooled, of_shares, temperature_of
+from chainrule.fitting.few_solved import OF_ALL, Bound
+from chainrule.fitting.folds import bend, center_of, cool, cooled, of_shares, temperature_of
 from chainrule.fitting.held import result_of
 from chainrule.fitting.plan import few_of
-from chainrule.fitting.start import bend, dense_slots
+from chainrule.fitting.start import dense_slots
 from chainrule.presets import few
 from chainrule.presets.base import Facts, FoldMembers
 from chainrule.tables.data import FitInput

@@ -42,13 +42,12 @@ from chainrule.fitting.few_solved import (
     chosen,
     input_sets,
     is_in_time,
-    leave_out,
     logistic,
     solve_regression,
     straight,
     weights_of,
-    widened,
 )
+from chainrule.fitting.folds import leave_out, widen
 from chainrule.fitting.held import result_of
 from chainrule.training.fit import measure
 
@@ -253,7 +252,7 @@ def test_weights_that_are_less_likely_before_by_hand():
 
 def test_the_range_of_the_targets_is_wider_as_far_as_the_linear_part_is_heavier():
     def ends(low: float, high: float, weight: float) -> list[float]:
-        made = widened(TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high])), weight)
+        made = widen(TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high])), weight)
         assert made.low is not None and made.high is not None
         return [*made.low.tolist(), *made.high.tolist()]
 
@@ -263,13 +262,13 @@ def test_the_range_of_the_targets_is_wider_as_far_as_the_linear_part_is_heavier(
     assert ends(-1, 3, 1.0) == [-401, 403]
     assert ends(1, 3, 0.75) == [0, 7] and ends(-3, -1, 0.75) == [-7, 0] and ends(0, 1, 0.75) == [0, 3]
     unbound = TargetScale(np.zeros(1), np.ones(1))
-    assert widened(unbound, 0.5) is unbound
+    assert widen(unbound, 0.5) is unbound
 
 
 def test_the_range_of_very_few_targets_is_wider_on_the_side_of_a_long_tail():
     def ends(low: float, high: float, median: float, weight: float) -> list[float]:
         scale = TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high]))
-        made = widened(scale, weight, np.array([median]))
+        made = widen(scale, weight, np.array([median]))
         assert made.low is not None and made.high is not None
         return [*made.low.tolist(), *made.high.tolist()]
 
@@ -280,7 +279,7 @@ def test_the_range_of_very_few_targets_is_wider_on_the_side_of_a_long_tail():
     assert ends(-1, 3, -0.125, 1.0) == [-401, 403]
     assert ends(-9, -1, -1.5, 0.5) == [-17, -1] and ends(-5, -1, -4.5, 0.5) == [-5, 0]
     both = TargetScale(np.zeros(2), np.ones(2), np.zeros(2), np.full(2, 8.0))
-    made = widened(both, 0.5, np.array([1.0, 4.0]))
+    made = widen(both, 0.5, np.array([1.0, 4.0]))
     assert made.high is not None and made.high.tolist() == [16, 8]
 
 

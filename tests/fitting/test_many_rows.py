@@ -19,10 +19,11 @@ from scipy.stats import norm
 from chainrule import DataError, TablePreprocessor
 from chainrule.tables import preprocessor, reading
 from chainrule.tables.column import objects, shortened
+from chainrule.tables.encoding import levels_of
 from chainrule.tables.preprocessor import transform_blocks, transform_each
 from chainrule.tables.reading import MAX_FEW_ROWS
 from chainrule.tables.scaling import MIN_QUANTILE, Scaler, Scaling
-from chainrule.tables.statistics import Ranks, levels_of, normal
+from chainrule.tables.statistics import Ranks, normal
 
 N = 300
 

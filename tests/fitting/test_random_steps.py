@@ -14,15 +14,8 @@ from sklearn.metrics import log_loss
 from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU, Scale, SigmoidCrossEntropy
 from chainrule.data.samples import Samples
 from chainrule.fitting import few_solved
-from chainrule.fitting.few_solved import (
-    RandomSteps,
-    Straight,
-    all_but_far,
-    drawn,
-    leave_out,
-    solve_steps,
-    straight,
-)
+from chainrule.fitting.few_solved import RandomSteps, Straight, all_but_far, drawn, solve_steps, straight
+from chainrule.fitting.folds import leave_out
 from chainrule.fitting.held import result_of
 from chainrule.fitting.start import dense_slots
 from chainrule.presets import few

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from chainrule import MeanSquaredError, MLPClassifier, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.data.samples import Samples
 from chainrule.fitting import folds
-from chainrule.fitting.few_solved import Bound, shift, shift_of, shifted
+from chainrule.fitting.few_solved import Bound, shift
+from chainrule.fitting.folds import shift_of, shifted
 
 LOSS = SigmoidCrossEntropy()
 

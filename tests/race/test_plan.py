@@ -26,7 +26,8 @@ from chainrule.fitting.plan import Conditions
 from chainrule.race import candidates, runner
 from chainrule.race.blend import RaceResult
 from chainrule.race.candidates import Candidate
-from chainrule.race.plan import RacePlan, plan_of
+from chainrule.race.plan import RacePlan
+from chainrule.race.repeat import plan_of
 from chainrule.race.runner import RaceOver
 from chainrule.race.state import Drawn
 from chainrule.tables.data import FitInput

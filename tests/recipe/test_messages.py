@@ -15,8 +15,10 @@ from chainrule import Compute
 from chainrule.core import hints
 from chainrule.errors import instead, option, renamed
 from chainrule.lab import check_options
-from chainrule.recipe.messages import call_to_resume, in_flags, in_words_of, told, value_of, with_value
+from chainrule.recipe.longer import value_of
+from chainrule.recipe.messages import call_to_resume, in_flags, told, with_value
 from chainrule.recipe.preset_choice import _in_settings as in_settings
+from chainrule.recipe.run import in_words_of
 from chainrule.views.text.tables import warned
 from commands import invoke
 

@@ -10,10 +10,9 @@ import pytest
 
 from chainrule import ConfigError, MLPRegressor
 from chainrule.recipe import preset_choice
-from chainrule.recipe.baselines import BaselineComparison, Compared
+from chainrule.recipe.baselines import BaselineComparison, Compared, difference_in_errors, sure_errors
 from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays
-from chainrule.recipe.judge import apart, surely
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views import words
@@ -113,24 +112,31 @@ def test_verdict(losses, code, model):
 
 def test_how_far_apart_two_models_are_by_hand():
     """Differences 1, 2 and 6: mean 3, deviation sqrt(7), standard error sqrt(7 / 3)."""
-    assert apart(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 8.0])) == pytest.approx(3 / np.sqrt(7 / 3))
-    assert apart(np.zeros(3), np.ones(3)) is None and apart(np.zeros(1), np.ones(1)) is None
-    assert apart(np.array([0.0, np.inf]), np.ones(2)) is None
+    assert difference_in_errors(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 8.0])) == pytest.approx(
+        3 / np.sqrt(7 / 3)
+    )
+    assert (
+        difference_in_errors(np.zeros(3), np.ones(3)) is None
+        and difference_in_errors(np.zeros(1), np.ones(1)) is None
+    )
+    assert difference_in_errors(np.array([0.0, np.inf]), np.ones(2)) is None
 
 
 def test_rows_of_a_group_count_as_one():
     """By hand for groups of unequal size, by the groups' means for equal ones, and as rows where each is its own."""
     d = np.array([1.0, 2.0, 6.0, 3.0])  # mean 3; sums of deviations of {0, 1} -3, of {2} 3, of {3} 0
     by_hand = 3 / np.sqrt(3 / 2 * (9 + 9 + 0) / 16)
-    assert apart(np.zeros(4), d, np.array([5, 5, 2, 7])) == pytest.approx(by_hand)
+    assert difference_in_errors(np.zeros(4), d, np.array([5, 5, 2, 7])) == pytest.approx(by_hand)
     random = np.random.default_rng(0)
     d, groups = random.normal(0.3, 1, 60) + np.repeat(random.normal(0, 1, 12), 5), np.repeat(np.arange(12), 5)
     means = d.reshape(12, 5).mean(1)
     of_means = means.mean() / (means.std(ddof=1) / np.sqrt(12))
-    assert apart(np.zeros(60), d, groups) == pytest.approx(of_means)
-    assert abs(of_means) < 0.8 * abs(apart(np.zeros(60), d))
-    assert apart(np.zeros(60), d, np.arange(60)) == pytest.approx(apart(np.zeros(60), d))
-    assert apart(np.zeros(60), d, np.zeros(60, np.int64)) is None
+    assert difference_in_errors(np.zeros(60), d, groups) == pytest.approx(of_means)
+    assert abs(of_means) < 0.8 * abs(difference_in_errors(np.zeros(60), d))
+    assert difference_in_errors(np.zeros(60), d, np.arange(60)) == pytest.approx(
+        difference_in_errors(np.zeros(60), d)
+    )
+    assert difference_in_errors(np.zeros(60), d, np.zeros(60, np.int64)) is None
 
 
 def test_a_difference_between_groups_is_seldom_called_sure_by_chance():
@@ -139,8 +145,8 @@ def test_a_difference_between_groups_is_seldom_called_sure_by_chance():
     sure = {None: 0, 8: 0}
     for _ in range(2_000):
         d = np.repeat(random.normal(size=8), 30) + random.normal(size=240)
-        sure[None] += abs(apart(np.zeros(240), d)) >= surely(None)
-        sure[8] += abs(apart(np.zeros(240), d, groups)) >= surely(8)
+        sure[None] += abs(difference_in_errors(np.zeros(240), d)) >= sure_errors(None)
+        sure[8] += abs(difference_in_errors(np.zeros(240), d, groups)) >= sure_errors(8)
     assert 60 <= sure[8] <= 125 and sure[None] > 1_000  # 91 +- 9 by chance
 
 

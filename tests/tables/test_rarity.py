@@ -13,7 +13,9 @@ import pytest
 from chainrule import MLPRegressor, TablePreprocessor
 from chainrule.recipe.columns import TargetColumn
 from chainrule.recipe.table_data import prepared
-from chainrule.tables.rarity import KnownTarget, as_target, rows_of_a_code
+from chainrule.tables.fitting import rows_of_a_code
+from chainrule.tables.preprocessor import read_known_target
+from chainrule.tables.rarity import KnownTarget
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "table_preprocessor_1.json"
 
@@ -65,11 +67,11 @@ def test_classes_are_compared_by_their_shares():
         is_second == 1,
         pd.Series(is_second, dtype="Int64"),
     ):
-        target = as_target(labels, len(codes))
+        target = read_known_target(labels, len(codes))
         assert target is not None and target.classes == 2 and rows_of_a_code(codes, None, target) == 2
-    one_by_one = as_target(np.tile(["no", "yes"], 200), 400)
+    one_by_one = read_known_target(np.tile(["no", "yes"], 200), 400)
     assert rows_of_a_code(codes, None, one_by_one) == 10
-    assert as_target(np.arange(400) % 3 + 0.5, 400).classes == 0  # type: ignore[union-attr]
+    assert read_known_target(np.arange(400) % 3 + 0.5, 400).classes == 0  # type: ignore[union-attr]
     for useless in (
         None,
         [f"t{k}" for k in range(400)],
@@ -77,7 +79,7 @@ def test_classes_are_compared_by_their_shares():
         [1, 2],
         [[1], [2, 3]] * 200,
     ):
-        assert as_target(useless, 400) is None
+        assert read_known_target(useless, 400) is None
 
 
 def shops(rows: int = 1500, count: int = 400) -> tuple[pd.DataFrame, Any]:

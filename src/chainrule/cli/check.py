@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guarded
@@ -11,9 +10,7 @@ from chainrule.errors import ConfigError
 from chainrule.views import words
 
 if TYPE_CHECKING:
-    from chainrule.estimators import MLPClassifier, MLPRegressor
-    from chainrule.recipe.later_tables import Known
-    from chainrule.trust.drift import DriftCheck
+    pass
 
 
 @guarded
@@ -49,32 +46,3 @@ def check(
     output.print_lines(console, view(found, "as_text"))
     if out is not None:
         console.print(words.model.written(str(out)), markup=False)
-
-
-def rows_of_table(path: str, table: Known) -> dict[str, Any]:
-    """Return the columns of a table in a file but the target, as an estimator takes them."""
-    from chainrule.recipe import later_tables
-
-    return {k: v for k, v in later_tables.inputs_of(path, table)[0].items() if k != table.target}
-
-
-def checks_of(
-    made: MLPClassifier | MLPRegressor | None, table: Known | None, sources: Sequence[str]
-) -> dict[str, DriftCheck]:
-    """Compare each table that was predicted with those of training, where the model's file has statistics of these.
-
-    made: the estimator in the model's file.  table: the metadata of the table of the training.
-    sources: the files that were predicted, of any kind.
-    """
-    if table is None or made is None:
-        return {}
-    from chainrule.datasets.table_files import TABLES
-    from chainrule.fitting.held import result_of
-
-    if not result_of(made).seen:
-        return {}
-    return {
-        source: made.check(rows_of_table(source, table))
-        for source in sources
-        if source.lower().endswith(TABLES)
-    }

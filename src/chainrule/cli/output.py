@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chainrule.model import Ensemble, Model
-    from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.judge import Judgement
     from chainrule.recipe.table_data import TableData
     from chainrule.tables.cells import DescribedTable
@@ -26,8 +25,6 @@ MAX_MISSES = 10
 """The most frequent misses that are listed for more classes."""
 WIDEST = 1000
 """The maximum width of a table, in characters."""
-BAR = 20
-"""The length of the bar of a probability of 1, in characters."""
 SHOWN = 24
 """The maximum columns that are described before training; `chainrule info` prints all of them."""
 NARROW = 100
@@ -164,12 +161,6 @@ def show_decision(out: Console, judgement: Judgement) -> None:
         out.print()
 
 
-def bar(share: float) -> str:
-    """Return a probability as a bar of up to BAR characters, in eighths of a character."""
-    eighths: int = round(8 * BAR * share)
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-
-
 def columns_table(out: Console, described: DescribedTable, *, whole: bool = False) -> None:
     """Print the columns, as wide as the terminal: in a narrow one without the reasons of kept columns.
 
@@ -213,33 +204,4 @@ def introduce_table(out: Console, data: TableData, classes: list[str]) -> None:
     columns_table(out, data.preprocessor.columns_)
     if hints := data.like_identifiers:
         out.print(plain(said.like_identifiers(hints)), markup=False, soft_wrap=True)
-    out.print()
-
-
-def comparison_table(out: Console, comparison: BaselineComparison, in_short: Sequence[str]) -> None:
-    """Print the network's metrics beside those of simpler models, the best in bold, and sentences about them."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from chainrule.views.words.facts import metrics_alike
-
-    said = words.tables
-    out.print(f"\n[bold]{said.COMPARISON}[/bold]{said.same_rows(comparison.rows)}")
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    grid.add_column("")
-    for name in comparison.names:
-        grid.add_column(words.phrases.spoken(name), justify="right", no_wrap=True)
-    if out.width >= TIGHT:
-        grid.add_column(said.SECONDS, justify="right", no_wrap=True, style="dim")
-    found = [comparison.values(name) for name in comparison.names]
-    shown = [(metrics_alike(values, best), best) for values, best in found]
-    for k, each in enumerate(comparison.models):
-        cells = [Text(texts[k], "bold" if k == best else "") for texts, best in shown]
-        seconds = [f"{each.seconds:.1f}"] if out.width >= TIGHT else []
-        grid.add_row(Text(said.MODELS[each.model]), *cells, *seconds)
-    out.print(grid)
-    is_good = comparison.verdict.code in ("best", "close")
-    for sentence in in_short:
-        out.print(plain(sentence), style="bold" if is_good else "orange1", markup=False)
     out.print()

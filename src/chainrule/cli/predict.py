@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.check import checks_of, rows_of_table
 from chainrule.cli.subcommand import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.answers import Answers, as_columns, as_data, save
@@ -33,6 +32,10 @@ SHOWN_REASONS = 3
 """The maximum number of rows whose reasons are printed."""
 TOP = 3
 """The number of printed classes per sample."""
+
+
+BAR = 20
+"""The length of the bar of a probability of 1, in characters."""
 
 
 def empty_sets(answers: Answers) -> int:
@@ -129,7 +132,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
                 Text(output.plain(labels[k]), "bold" if chosen else "dim"),
                 Text(output.percent(float(shares[k])), "bold" if chosen else "dim", justify="right"),
                 *([] if answers.spread is None else [Text(f"± {100 * answers.spread[i, k]:.2f}", "dim")]),
-                Text(output.bar(float(shares[k])), "bright_blue" if chosen else "dim"),
+                Text(bar(float(shares[k])), "bright_blue" if chosen else "dim"),
                 *(
                     []
                     if answers.covering is None
@@ -149,6 +152,12 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
         for i in range(min(count, SHOWN_REASONS)):
             out.print(Text(f"\n{words.command.row(i)}" if many else "", "bold"))
             output.print_lines(out, answers.reasons.text(i))
+
+
+def bar(share: float) -> str:
+    """Return a probability as a bar of up to BAR characters, in eighths of a character."""
+    eighths: int = round(8 * BAR * share)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 # --- `chainrule predict`: predict pictures of digits, arrays and tables ----------------------------------------------
@@ -219,6 +228,28 @@ def predict(
         raise Several(refused)
 
 
+def checks_of(
+    made: MLPClassifier | MLPRegressor | None, table: Known | None, sources: Sequence[str]
+) -> dict[str, DriftCheck]:
+    """Compare each table that was predicted with those of training, where the model's file has statistics of these.
+
+    made: the estimator in the model's file.  table: the metadata of the table of the training.
+    sources: the files that were predicted, of any kind.
+    """
+    if table is None or made is None:
+        return {}
+    from chainrule.datasets.table_files import TABLES
+    from chainrule.fitting.held import result_of
+
+    if not result_of(made).seen:
+        return {}
+    return {
+        source: made.check(rows_of_table(source, table))
+        for source in sources
+        if source.lower().endswith(TABLES)
+    }
+
+
 def covering_of(
     made: MLPClassifier | MLPRegressor | None, model: str, coverage: float
 ) -> Callable[[Any], Any]:
@@ -253,6 +284,13 @@ def with_reasons(
         )
         for each in answers
     ]
+
+
+def rows_of_table(path: str, table: Known) -> dict[str, Any]:
+    """Return the columns of a table in a file but the target, as an estimator takes them."""
+    from chainrule.recipe import later_tables
+
+    return {k: v for k, v in later_tables.inputs_of(path, table)[0].items() if k != table.target}
 
 
 def answer_all(

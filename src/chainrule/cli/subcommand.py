@@ -96,39 +96,6 @@ def hidden_widths(text: str | None) -> tuple[int, ...] | None:
         raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.") from None
 
 
-def joined(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with those of several values as one text; None for none."""
-    many = {name: settings[name] for name in REPEATED if name in settings}
-    return {**settings, **{name: _as_list(values) if values else None for name, values in many.items()}}
-
-
-def _as_list(texts: list[str]) -> str:
-    """Return several values as one: area:+1,minutes:-1, with a comma in quotes; a single one may be such a list."""
-    import csv
-    import io
-
-    if len(texts) == 1:
-        return texts[0]
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="").writerow(texts)
-    return line.getvalue()
-
-
-def as_one_text(data: list[str]) -> str:
-    """Join several files of DATA by commas. Raises ConfigError unless all are Parquet or Arrow files."""
-    if len(data) == 1:
-        return data[0]
-    from chainrule.datasets.column_files import ENDINGS
-
-    other = next((each for each in data if not each.lower().endswith(ENDINGS) or "," in each), None)
-    if other is not None:
-        raise ConfigError(
-            f"several DATA must be Parquet or Arrow files without a comma in their names, not {other}; name "
-            "one, or a folder."
-        )
-    return ",".join(data)
-
-
 class InterruptedRun(Exception):
     """Ctrl-C in a run that can be resumed; the message says how."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ import typer
 
 from chainrule import distributed
 from chainrule.cli import options, output
+from chainrule.cli.output import TIGHT, plain
 from chainrule.cli.subcommand import (
+    REPEATED,
     InterruptedRun,
-    as_one_text,
     guarded,
     hidden_widths,
-    joined,
     set_on_command_line,
     with_options,
 )
@@ -29,6 +29,7 @@ from chainrule.views import words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.prepare import Prepared
     from chainrule.recipe.run import Outcome
     from chainrule.tracking.tracker import Tracker
@@ -57,7 +58,7 @@ def train(
     Bytes are treated as pixels, other numbers are standardized; the loss follows from y. Options override this.
     """
     text = as_one_text(data)
-    given = Settings(**joined(settings) | {"hidden": hidden_widths(settings["hidden"])})
+    given = Settings(**join_words(settings) | {"hidden": hidden_widths(settings["hidden"])})
     language = lang if report else None
     trackers_of(track)  # an unknown one is an error before data are read
     if distributed.is_one_of_several() or given.has_shards:
@@ -95,6 +96,39 @@ def train(
     if outcome.history.stopped == BY_HAND:
         again = resume_command(outcome.folder) if can_go_on(outcome.folder) else None
         raise InterruptedRun(words.running.interrupted_with_results(str(outcome.folder), again))
+
+
+def join_words(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those of several values as one text; None for none."""
+    many = {name: settings[name] for name in REPEATED if name in settings}
+    return {**settings, **{name: _as_list(values) if values else None for name, values in many.items()}}
+
+
+def _as_list(texts: list[str]) -> str:
+    """Return several values as one: area:+1,minutes:-1, with a comma in quotes; a single one may be such a list."""
+    import csv
+    import io
+
+    if len(texts) == 1:
+        return texts[0]
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
+
+
+def as_one_text(data: list[str]) -> str:
+    """Join several files of DATA by commas. Raises ConfigError unless all are Parquet or Arrow files."""
+    if len(data) == 1:
+        return data[0]
+    from chainrule.datasets.column_files import ENDINGS
+
+    other = next((each for each in data if not each.lower().endswith(ENDINGS) or "," in each), None)
+    if other is not None:
+        raise ConfigError(
+            f"several DATA must be Parquet or Arrow files without a comma in their names, not {other}; name "
+            "one, or a folder."
+        )
+    return ",".join(data)
 
 
 def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:
@@ -226,14 +260,41 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         from chainrule.views.text.verdict import in_short
 
         preset = outcome.run.settings.preset
-        output.comparison_table(
-            out, outcome.comparison, in_short(judgement, outcome.comparison, notices, preset)
-        )
+        comparison_table(out, outcome.comparison, in_short(judgement, outcome.comparison, notices, preset))
         if judgement.decision is not None:
             out.print(words.tables.COMPARED_BY_LIKELIEST, style="dim")
     out.print(said.run_folder(str(outcome.folder)), markup=False, soft_wrap=True)
     if page is not None:
         out.print(said.report(str(page)), markup=False, soft_wrap=True)
+
+
+def comparison_table(out: Console, comparison: BaselineComparison, in_short: Sequence[str]) -> None:
+    """Print the network's metrics beside those of simpler models, the best in bold, and sentences about them."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from chainrule.views.words.facts import metrics_alike
+
+    said = words.tables
+    out.print(f"\n[bold]{said.COMPARISON}[/bold]{said.same_rows(comparison.rows)}")
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    grid.add_column("")
+    for name in comparison.names:
+        grid.add_column(words.phrases.spoken(name), justify="right", no_wrap=True)
+    if out.width >= TIGHT:
+        grid.add_column(said.SECONDS, justify="right", no_wrap=True, style="dim")
+    found = [comparison.values(name) for name in comparison.names]
+    shown = [(metrics_alike(values, best), best) for values, best in found]
+    for k, each in enumerate(comparison.models):
+        cells = [Text(texts[k], "bold" if k == best else "") for texts, best in shown]
+        seconds = [f"{each.seconds:.1f}"] if out.width >= TIGHT else []
+        grid.add_row(Text(said.MODELS[each.model]), *cells, *seconds)
+    out.print(grid)
+    is_good = comparison.verdict.code in ("best", "close")
+    for sentence in in_short:
+        out.print(plain(sentence), style="bold" if is_good else "orange1", markup=False)
+    out.print()
 
 
 def as_data(outcome: Outcome, page: Path | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from chainrule.fitting.begin import begin
 from chainrule.fitting.held import HoldsResult
 from chainrule.fitting.plan import Conditions, resolved
 from chainrule.fitting.result import FitResult
-from chainrule.fitting.terms import OTHER, Axis, Terms, ordered, summarized
+from chainrule.fitting.terms import OTHER, AdditiveTerm, Axis, Terms
 from chainrule.fitting.train import Listeners, train
 from chainrule.formulas.layers import Dense, Embedding, Layer, PiecewiseLinearEmbedding
 from chainrule.formulas.losses import Loss, Poisson
@@ -33,6 +33,9 @@ from chainrule.trained.evaluation import BATCH
 
 Array = NDArray[np.float64]
 Rows = NDArray[Any]
+
+
+CONFIDENCE = 0.95
 
 
 class InputPart(NamedTuple):
@@ -61,13 +64,44 @@ def terms_of(result: FitResult, samples: Samples) -> Terms:
         values = (outs[:, at : at + count] - outs[:, :1]) * unit  # (members, places, outputs)
         added = np.stack([part.added(samples.X, each) for each in values])
         sizes = [axis.size for axis in part.axes]
-        term, mean = summarized(part.axes, values.reshape(len(values), *sizes, -1), added, samples.weight)
+        term, mean = summarize_terms(
+            part.axes, values.reshape(len(values), *sizes, -1), added, samples.weight
+        )
         terms.append(term)
         intercept = intercept + mean / unit
         at += count
     own = intercept if scale is None else scale.restore(intercept[None])[0]
     link, labels = link_of(result)
-    return Terms(np.asarray(own, np.float64), ordered(terms), link, labels)
+    return Terms(np.asarray(own, np.float64), order_terms(terms), link, labels)
+
+
+def summarize_terms(
+    axes: tuple[Axis, ...],
+    members: NDArray[np.float64],
+    added: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[AdditiveTerm, NDArray[np.float64]]:
+    """Return the term whose values are the mean of its members', centered, and the mean (outputs,) that was taken off.
+
+    members: (members, *sizes, outputs).  added: (members, n, outputs) what each adds in the training rows.
+    """
+    from scipy.stats import t
+
+    means = np.average(added, axis=1, weights=weight)  # (members, outputs)
+    centered = members - means.reshape(len(members), *([1] * len(axes)), -1)
+    values, mean = centered.mean(0), means.mean(0)
+    spread = np.zeros_like(values)
+    if len(members) > 1:
+        spread = t.ppf((1 + CONFIDENCE) / 2, len(members) - 1) * centered.std(0, ddof=1)
+    size = np.abs(added.mean(0) - mean).max(1)
+    return AdditiveTerm(
+        axes, values, values - spread, values + spread, float(np.average(size, weights=weight))
+    ), mean
+
+
+def order_terms(terms: Sequence[AdditiveTerm]) -> tuple[AdditiveTerm, ...]:
+    """Return the terms with the most important first."""
+    return tuple(sorted(terms, key=lambda each: -each.importance))
 
 
 def varied(parts: Sequence[InputPart], width: int, dtype: DTypeLike) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,18 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from chainrule.core.random import generator, member_seed
 from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.fitting.parameters import Parameters, is_stochastic
 from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult, RateControl, Records
-from chainrule.fitting.start import Trunk, members_of, put_parameters, take_trunk, untrained
+from chainrule.fitting.start import Trunk, activations_in, dense_slots, members_of, put_parameters
+from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import Dense, Embedding
 from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 from chainrule.presets.layers import hidden_layers
 from chainrule.tables.data import FitData
+
+PIECE = 1 << 14
+"""Numbers drawn at a time."""
 
 
 class FitStart(NamedTuple):
@@ -115,7 +121,7 @@ def first_model(
     count = (plan.parameters.n_members or 1) if trunk is None else len(trunk.models)
     by_layers = plan.proposal.start != "sklearn"
     is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"
-    model = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
+    model = make_untrained(network, random, dtype, is_logistic, count, not given, by_layers)
     scale = None
     if data.preprocessor is not None and network.loss.any_unit:
         scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
@@ -128,6 +134,93 @@ def first_model(
     for name, values in given.items():
         put_parameters(model, name, values)
     return model
+
+
+def make_untrained(
+    network: Network,
+    random: np.random.RandomState,
+    dtype: Any,
+    logistic: bool,
+    members: int,
+    drawn: bool,
+    by_layers: bool = False,
+) -> Model | Ensemble:
+    """Return a model, or an ensemble of several, with the start that scikit-learn draws; with zeros unless drawn.
+
+    The members' draws follow each other, so the first one begins as a single network does.
+    by_layers: whether each layer's own initializers draw it in place of this, from a seed that `random` draws.
+    """
+    if by_layers:
+        seed = int(random.randint(2**32, dtype=np.uint32))
+        made = [
+            Model(network, seed=member_seed(seed, member) if member else seed, dtype=dtype)
+            for member in range(members)
+        ]
+        return made[0] if members == 1 else Ensemble.of(made, seed=seed)
+    thetas = [
+        initial_theta(network, random, dtype, logistic) if drawn else np.zeros(network.size, dtype)
+        for _ in range(members)
+    ]
+    is_random = any(link.layer.is_random for link in network.walk())
+    seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
+    models = [
+        Model.with_theta(network, theta, seed=member_seed(seed, member) if member else seed)
+        for member, theta in enumerate(thetas)
+    ]
+    return models[0] if members == 1 else Ensemble.of(models, seed=seed)
+
+
+def initial_theta(
+    network: Network, random: np.random.RandomState, dtype: Any, logistic: bool
+) -> NDArray[Any]:
+    """Draw the parameters (size,): those of every Dense as scikit-learn does, all others by their own initializers.
+
+    W and then b of each Dense, uniform in +-sqrt(6 / (fan_in + fan_out)), or +-sqrt(2 / ...) if logistic, in float64
+    and then rounded.  random: a `numpy.random.RandomState`, of which the others take one integer if one of them draws.
+    """
+    theta, seed = np.empty(network.size, dtype), None
+    for number, (link, _, parameter, start, stop) in enumerate(network.slots):
+        if isinstance(link.layer, Dense):
+            bound = math.sqrt((2.0 if logistic else 6.0) / (link.fan_in + link.fan_out))
+            for first in range(start, stop, PIECE):  # the float64 draws stay in the cache
+                part = theta[first : min(first + PIECE, stop)]
+                part[...] = random.uniform(-bound, bound, len(part))
+        else:
+            if seed is None and not isinstance(parameter.initializer, Constant):
+                seed = int(random.randint(2**32, dtype=np.uint32))
+            draw = parameter.initializer(
+                generator(seed or 0, "weights", number), parameter.shape, link.fan_in, link.fan_out
+            )
+            theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
+    return theta if network.bounds is None else network.bounds.first(theta)
+
+
+def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
+    """Copy the hidden layers of another model into this one, and freeze them if asked. Raises DataError for others."""
+    stop, their_stop = (dense_slots(each.network, "W")[-1].start for each in (model, trunk))
+    own, theirs = (
+        {
+            (slot.link.name, slot.field): slot.parameter.shape
+            for slot in each.network.slots
+            if slot.start < end
+        }
+        for each, end in ((model, stop), (trunk, their_stop))
+    )
+    if trunk.network.inputs != model.network.inputs:
+        raise DataError(
+            f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "
+            "select the same columns."
+        )
+    if own != theirs or activations_in(model.network) != activations_in(trunk.network):
+        raise DataError(
+            "the hidden layers differ from those of the estimator that replace_head was called on; do not "
+            "change hidden_layer_sizes, activation, batch_norm and residual."
+        )
+    model.theta[:stop] = trunk.theta[:stop]
+    states = {name: trunk.states[name] for name in model.states}
+    model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
+    if freeze:
+        model.freeze(*(name for name, _ in own))
 
 
 def records_of(before: Records | None, watches: bool | None) -> Records:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,14 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.core import hints
-from chainrule.data.samples import Samples
-from chainrule.engines import Plan, StepSettings, select
+from chainrule.engines import StepSettings
 from chainrule.errors import FormatError, NonFiniteError
 from chainrule.fitting.begin import FitStart
-from chainrule.fitting.held import HoldsResult, as_fitted
 from chainrule.fitting.plan import FitPlan
-from chainrule.fitting.result import FEW, FitResult, Records, checked
+from chainrule.fitting.result import Records, checked
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
-from chainrule.model import Model
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run, samples_of
-from chainrule.trust.scorers import HeldOutScorer
 
 COUNTED = ("n_iter", "t", "loss", "best_loss", "no_improvement")
 """The records that a curve has as attributes of the same names."""
@@ -235,58 +230,6 @@ class LearningCurve(Callback):
             scores[-1], self.begun.validation_loss_curve[-1] = value, run.logs["val_loss"]
         if self.best is not None:
             self.best_score = value
-
-
-class Score:
-    """The score of a network in training; higher is better, NaN where it has none.
-
-    result: of the network.  validation: the samples that it is scored on.  given: their rows and targets as the user
-    gave them, which a scorer sees.  estimator: the one whose parameters a scorer sees.
-    """
-
-    def __init__(
-        self,
-        plan: FitPlan,
-        result: FitResult,
-        validation: Samples,
-        given: tuple[Any, Any],
-        estimator: HoldsResult,
-    ) -> None:
-        """Keep them."""
-        self.scoring, self.engine = plan.parameters.scoring, plan.parameters.engine
-        self.result, self.validation, self.given, self.estimator = result, validation, given, estimator
-        self.is_by_run: bool | None = None
-
-    def __call__(self, run: Run) -> float:
-        """Return the score of an epoch. Raises ConfigError where it cannot score such targets."""
-        if self.scoring == "loss":
-            return -float(run.logs["val_loss"])
-        if self.scoring is None:
-            return self.own(run)
-        return self.scorer(self.result.predicted(self.validation.X, self.engine))
-
-    @cached_property
-    def scorer(self) -> Callable[[NDArray[Any]], float]:
-        """The score of predictions of the rows; the estimator predicts others, should a function ask for them."""
-        scorer = HeldOutScorer(self.scoring, self.result.targets, *self.given)
-        return partial(scorer, others=as_fitted(self.estimator, self.result))
-
-    def own(self, run: Run) -> float:
-        """Return accuracy or R2, by the forward pass that the run has ready where prediction would have the same."""
-        X, scale, model = self.validation.X, self.validation.scale, self.result.model
-        if self.is_by_run is None:
-            chosen = select(self.engine, Plan(model.network))
-            self.is_by_run = isinstance(model, Model) and X.shape[0] > FEW and chosen is run.engine
-        out = (
-            run.walks.predict(run.theta, run.states, X)
-            if self.is_by_run
-            else self.result.outputs(X, self.engine)
-        )
-        if scale is not None and scale.clamps:
-            out = scale.standardize(scale.clamp(scale.restore(out)))
-        if not np.isfinite(out).all():
-            return float("nan")
-        return self.result.targets.score(model.network.loss, out, self.validation)
 
 
 def judge_again(run: Run) -> None:

@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
-from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.optimize import minimize
 
-from chainrule.data.samples import Samples, TargetScale, in_rows
+from chainrule.data.samples import Samples, in_rows
 from chainrule.fitting.dealing import Dealt, out_of_fold
 from chainrule.fitting.start import dense_slots
 from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale, Shift, Tanh
-from chainrule.formulas.losses import CrossEntropy, Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.losses import CrossEntropy, Loss
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
 from chainrule.network.objective import shares
@@ -237,10 +237,6 @@ LEAST_WEIGHT = 0.05
 """A smaller weight is 0."""
 PROBED = 0.25
 """The part of the rows of a linear part that is solved first where the time is short."""
-MOST_WIDER = 100.0
-"""The most that the range of the targets is wider at an end, in ranges."""
-LONG_TAIL = 3.0
-"""So many times as far from the median as the other end of the targets is an end behind a long tail."""
 CHOOSING = 2
 """About the time that the weight and the penalty take, in that of solving the parts of a member."""
 MOST_BENT = 1 - 1e-6
@@ -280,7 +276,7 @@ class Bound(NamedTuple):
         first, bend, second, shift = layers[-LAYERS_OF_A_BOUND:]
         if not (isinstance(bend, Tanh) and isinstance(second, Scale) and isinstance(shift, Shift)):
             return None
-        values = {id(slot.link.layer): _view(model, slot) for slot in model.network.slots}
+        values = {id(slot.link.layer): view_of_link(model, slot) for slot in model.network.slots}
         f, s = (float(values[id(layer)].ravel()[0]) for layer in (first, second))
         return cls(f, s, values[id(shift)].astype(np.float64).ravel())
 
@@ -306,15 +302,6 @@ class Bound(NamedTuple):
         return LinearPart(
             part.coefficients / (self.s * self.f), (part.intercept - self.d) / (self.s * self.f)
         )
-
-
-def leave_out(model: Model, units: int) -> None:
-    """Set the last hidden units to 0, where they stay while the network is trained."""
-    W, b, after = _slots(model.network)
-    own = slice(-units, None)
-    _view(model, W)[:, own] = 0
-    _view(model, b)[own] = 0
-    _view(model, after)[own] = 0
 
 
 def weights_of(log_likelihoods: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -408,28 +395,6 @@ def _mean(parts: Sequence[LinearPart], shares: NDArray[np.float64]) -> LinearPar
     )
 
 
-def widened(scale: TargetScale, weight: float, median: NDArray[np.float64] | None = None) -> TargetScale:
-    """Return a scale whose range R is wider at both ends, by R (2 w - 1) / (1 - w), without a change of sign.
-
-    Up to w = 1/2 it stays. Where no target of training is below 0, or none is above, no prediction is either.
-
-    median: (outputs,) of the targets, where few of them say little of a long tail: an end that is LONG_TAIL times as
-    far from it as the other one is further by R w / (1 - w); None for both ends alike.
-    """
-    if scale.low is None or scale.high is None:
-        return scale
-    whole, rest = scale.high - scale.low, max(1 - weight, 1 / MOST_WIDER)
-    below = above = whole * min(max(2 * weight - 1, 0.0) / rest, MOST_WIDER)
-    if median is not None:
-        down, up = median - scale.low, scale.high - median
-        further = whole * min(weight / rest, MOST_WIDER)
-        below = np.where(down > LONG_TAIL * up, further, below)
-        above = np.where(up > LONG_TAIL * down, further, above)
-    low, high = scale.low - below, scale.high + above
-    low = np.where(scale.low >= 0, np.maximum(low, 0.0), low)
-    return scale._replace(low=low, high=np.where(scale.high <= 0, np.minimum(high, 0.0), high))
-
-
 def add(model: Model, units: slice, part: LinearPart, weight: float, at: Straight) -> None:
     """Add a linear part to a network, as hidden units that were left out: out' = (1 - weight) out + weight z."""
     one = np.eye(len(part.intercept))
@@ -451,24 +416,24 @@ def add_units(
 
     units: which ones.  weights, biases: W (inputs of `at`, units) and b (units,).  sum_of: with B and a.
     """
-    W, b, after = _slots(model.network)
+    W, b, after = slots_to_solve(model.network)
     last = dense_slots(model.network, "b")[-1]
     placed = np.zeros((W.parameter.shape[0], weights.shape[1]))
     placed[at.places] = weights / _factors(model)[at.places, None]
-    _view(model, W)[:, units] = placed
-    _view(model, b)[units] = biases
-    _view(model, after)[...] *= 1 - weight
-    _view(model, after)[units] = weight * sum_of.coefficients
-    _view(model, last)[...] = (1 - weight) * _view(model, last) + weight * sum_of.intercept
+    view_of_link(model, W)[:, units] = placed
+    view_of_link(model, b)[units] = biases
+    view_of_link(model, after)[...] *= 1 - weight
+    view_of_link(model, after)[units] = weight * sum_of.coefficients
+    view_of_link(model, last)[...] = (1 - weight) * view_of_link(model, last) + weight * sum_of.intercept
 
 
-def _slots(network: Network) -> tuple[Slot, Slot, Slot]:
+def slots_to_solve(network: Network) -> tuple[Slot, Slot, Slot]:
     """Return the places of W and b of the hidden Dense, and of W of the last one."""
     (W, after), (b, _) = dense_slots(network, "W"), dense_slots(network, "b")
     return W, b, after
 
 
-def _view(model: Model, slot: Slot) -> NDArray[np.floating]:
+def view_of_link(model: Model, slot: Slot) -> NDArray[np.floating]:
     """Return a parameter of a model, as a view."""
     found: NDArray[np.floating] = model.theta[slot.start : slot.stop].reshape(slot.parameter.shape)
     return found
@@ -479,7 +444,7 @@ def _factors(model: Model) -> NDArray[np.float64]:
     slot = next((each for each in model.network.slots if isinstance(each.link.layer, Scale)), None)
     if slot is None:
         return np.ones(dense_slots(model.network, "W")[0].parameter.shape[0])
-    factors = _view(model, slot)
+    factors = view_of_link(model, slot)
     factors[np.abs(factors) < LEAST_FACTOR] = LEAST_FACTOR
     return factors.astype(np.float64)
 
@@ -508,32 +473,12 @@ def _factors(model: Model) -> NDArray[np.float64]:
 # Sources: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017; for the shift, which
 # is calibration in the large, Cox, "Two further applications of a model for binary regression", Biometrika 1958.
 
-TEMPERATURES = (1.0, 8.0)
-"""The least and the largest temperature of networks."""
 OF_ALL = (0.5, 1.0)
 """Those of networks of several classes with their linear parts."""
 OF_SEVERAL = (0.5, 8.0)
 """Those of networks of several classes without."""
 FOR_ALL = 1.1
 """Of very few rows of several classes, how many times smaller the temperatures of all members are than those of two."""
-CENTER = 0.5
-"""Of the logits of the shares, the part that is the center of the logits."""
-NEAR_TEMPERATURE = 0.02
-"""How near the logarithm of a temperature is to the best one."""
-MOST_SHIFT = 1.0
-"""The largest shift of the logits."""
-NEAR_SHIFT = 1e-4
-"""How near a shift is to the right one."""
-
-
-def cooled(
-    out: NDArray[Any], center: NDArray[np.float64], temperature: float, bound: Bound | None = None
-) -> NDArray[Any]:
-    """center + (out - center) / temperature; with a temperature below 1 inside of the bound of the outputs, if any."""
-    if temperature >= 1 or bound is None:
-        return center + (out - center) / temperature
-    middle = bound.undone(center)
-    return bound(middle + (bound.undone(out) - middle) / temperature)
 
 
 def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
@@ -546,92 +491,9 @@ def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
     return float(np.average(loss.value(out, y), weights=weight if weight.any() else None))
 
 
-def temperature_of(
-    out: NDArray[np.float64],
-    center: NDArray[np.float64],
-    loss: Loss,
-    samples: Samples,
-    bound: Bound | None = None,
-    ends: tuple[float, float] = TEMPERATURES,
-) -> float:
-    """Return the temperature, 1 for other losses than a cross-entropy of logits.
-
-    out: those of `out_of_fold`.  center: (outputs,).  samples: the m rows.  bound: of the outputs, if any.
-    ends: the least and the largest.
-    """
-    if not has_logits(loss):
-        return 1.0
-
-    def of(log: float) -> float:
-        return loss_of(loss.average(cooled(out, center, float(np.exp(log)), bound)), loss, samples)
-
-    low, high = (float(np.log(end)) for end in ends)
-    found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR_TEMPERATURE})
-    return float(np.exp(found.x)) if of(found.x) < of(0.0) else 1.0
-
-
 def has_logits(loss: Loss) -> bool:
     """Return whether outputs are logits of probabilities."""
     return isinstance(loss, CrossEntropy) and loss.domain != "probability"
-
-
-def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
-    """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
-    y, weight = samples.targets_of()
-    weight = in_rows(weight)
-    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
-    log = np.log(shares)
-    found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
-    return found
-
-
-def center_of(loss: Loss, samples: Samples) -> NDArray[np.float64]:
-    """Return what logits come nearer to with the temperature (outputs,); 0 for other outputs."""
-    return CENTER * of_shares(loss, samples) if has_logits(loss) else np.zeros(samples.outputs)
-
-
-def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
-    """Let a network's outputs be those of `cooled`, by a Scale and a Shift at its end, or else by its last Dense."""
-    by_name = {slot.link.name: slot for slot in model.network.slots}
-    *_, scale, shift = model.network.links
-    is_bounded = isinstance(scale.layer, Scale) and isinstance(shift.layer, Shift)
-    if is_bounded and temperature >= 1:
-        factors, biases = [by_name[scale.name]], by_name[shift.name]
-    else:
-        bound = Bound.of(model)
-        center = center if bound is None else bound.before(center)
-        W, biases = (dense_slots(model.network, field)[-1] for field in ("W", "b"))
-        factors = [W, biases]
-    for slot in factors:
-        model.theta[slot.start : slot.stop] /= temperature
-    model.theta[biases.start : biases.stop] += center * (1 - 1 / temperature)
-
-
-def shifted(out: NDArray[np.float64], shift: float, bound: Bound | None = None) -> NDArray[np.float64]:
-    """out + shift, inside of the bound of the outputs, if any."""
-    return out + shift if bound is None else bound(bound.undone(out) + shift)
-
-
-def shift_of(out: NDArray[np.float64], loss: Loss, samples: Samples, bound: Bound | None = None) -> float:
-    """Return the shift d; 0 for other outputs than the one logit of two classes, and where only one class counts.
-
-    out: outputs of members for rows that these leave out, (dealings, m, outputs).  samples: the m rows.
-    """
-    if not isinstance(loss, SigmoidCrossEntropy) or out.shape[2] != 1 or not np.isfinite(out).all():
-        return 0.0
-    y, weight = samples.targets_of()
-    weight = in_rows(weight)
-    counted = y[weight > 0]
-    if not len(counted) or counted.min() == counted.max():
-        return 0.0
-
-    def excess(shift: float) -> float:
-        predicted = loss.predict(loss.average(shifted(out, shift, bound)))
-        return float(weight @ (predicted - y)[:, 0])
-
-    if excess(-MOST_SHIFT) >= 0 or excess(MOST_SHIFT) <= 0:
-        return -MOST_SHIFT if excess(0.0) > 0 else MOST_SHIFT
-    return float(brentq(excess, -MOST_SHIFT, MOST_SHIFT, xtol=NEAR_SHIFT))
 
 
 def shift(model: Model, by: float) -> None:

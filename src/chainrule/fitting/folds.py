@@ -31,11 +31,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize_scalar
 from sklearn.utils import check_random_state
 
-from chainrule.data.samples import Samples
+from chainrule.core.random import generator
+from chainrule.data.samples import Samples, TargetScale, in_rows
 from chainrule.engines import ForwardWalks, Plan, select
-from chainrule.fitting import few_solved, loop
+from chainrule.fitting import loop
 from chainrule.fitting.begin import FitStart
 from chainrule.fitting.curve import LearningCurve
 from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
@@ -43,24 +45,19 @@ from chainrule.fitting.few_solved import (
     FOR_ALL,
     OF_ALL,
     OF_SEVERAL,
-    TEMPERATURES,
     Beside,
     Bound,
-    center_of,
-    cool,
-    cooled,
     has_logits,
     loss_of,
-    of_shares,
     shift,
-    shift_of,
-    shifted,
-    temperature_of,
+    slots_to_solve,
+    view_of_link,
 )
 from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult
-from chainrule.fitting.start import bend, dense_slots, members_of
-from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.fitting.start import dense_slots, members_of
+from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
+from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.model import Model
 from chainrule.presets.few import VERY_FEW
 from chainrule.tables.data import FitData
@@ -74,6 +71,28 @@ RARE = 2
 """Of very few rows of two classes so many of one, or fewer, say nothing of the epoch."""
 LEAST_IN_TIME = 2 / 3
 """In order of time the range of predictions is at least that with this weight of a linear part: as wide again above."""
+
+
+TEMPERATURES = (1.0, 8.0)
+"""The least and the largest temperature of networks."""
+NEAR_TEMPERATURE = 0.02
+"""How near the logarithm of a temperature is to the best one."""
+
+
+MOST_SHIFT = 1.0
+"""The largest shift of the logits."""
+NEAR_SHIFT = 1e-4
+"""How near a shift is to the right one."""
+
+
+MOST_WIDER = 100.0
+"""The most that the range of the targets is wider at an end, in ranges."""
+LONG_TAIL = 3.0
+"""So many times as far from the median as the other end of the targets is an end behind a long tail."""
+
+
+CENTER = 0.5
+"""Of the logits of the shares, the part that is the center of the logits."""
 
 
 class FoldCurve(LearningCurve):
@@ -127,6 +146,45 @@ class FoldCurve(LearningCurve):
         return -found
 
 
+def center_of(loss: Loss, samples: Samples) -> NDArray[np.float64]:
+    """Return what logits come nearer to with the temperature (outputs,); 0 for other outputs."""
+    return CENTER * of_shares(loss, samples) if has_logits(loss) else np.zeros(samples.outputs)
+
+
+def cooled(
+    out: NDArray[Any], center: NDArray[np.float64], temperature: float, bound: Bound | None = None
+) -> NDArray[Any]:
+    """center + (out - center) / temperature; with a temperature below 1 inside of the bound of the outputs, if any."""
+    if temperature >= 1 or bound is None:
+        return center + (out - center) / temperature
+    middle = bound.undone(center)
+    return bound(middle + (bound.undone(out) - middle) / temperature)
+
+
+def temperature_of(
+    out: NDArray[np.float64],
+    center: NDArray[np.float64],
+    loss: Loss,
+    samples: Samples,
+    bound: Bound | None = None,
+    ends: tuple[float, float] = TEMPERATURES,
+) -> float:
+    """Return the temperature, 1 for other losses than a cross-entropy of logits.
+
+    out: those of `out_of_fold`.  center: (outputs,).  samples: the m rows.  bound: of the outputs, if any.
+    ends: the least and the largest.
+    """
+    if not has_logits(loss):
+        return 1.0
+
+    def of(log: float) -> float:
+        return loss_of(loss.average(cooled(out, center, float(np.exp(log)), bound)), loss, samples)
+
+    low, high = (float(np.log(end)) for end in ends)
+    found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR_TEMPERATURE})
+    return float(np.exp(found.x)) if of(found.x) < of(0.0) else 1.0
+
+
 def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callback, ...]) -> FitResult:
     """Train the members of a start, in place, and return what the fit has found."""
     result, how = start.result, plan.proposal.folds
@@ -141,7 +199,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             begin_at_shares(member, samples)
             bend(member, how.curves)
             if how.has_linear_part:
-                few_solved.leave_out(member, how.units_beside(samples.outputs).number)
+                leave_out(member, how.units_beside(samples.outputs).number)
     curve = FoldCurve(plan, start, samples, rows, has_rare_class(data))
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
@@ -192,7 +250,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             out = shifted(out, by, bound)
     if model.target_scale is not None and weight:
         few = samples.n <= VERY_FEW and not is_in_time
-        wider = few_solved.widened(model.target_scale, weight, median_of(data.samples) if few else None)
+        wider = widen(model.target_scale, weight, median_of(data.samples) if few else None)
         model.describe(model.classes, model.feature_names, wider)
     predicted = found.predicted_of(loss.average(out))
     held = latest(rows) if is_in_time else np.arange(len(rows.rows))
@@ -200,6 +258,94 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         return found
     X = curve.judge.X[held[sampled(len(held))]]
     return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows[held]), predicted[held], X))
+
+
+def bend(model: Model, curves: float) -> None:
+    """Let a network begin with random curves of its numbers: E in N(0, curves^2), in the bins that a column has."""
+    if not curves:
+        return
+    for number, slot in enumerate(model.network.slots):
+        if not isinstance(slot.link.layer, PiecewiseLinearEmbedding) or slot.field != "E":
+            continue
+        bins = model.states[slot.link.name].bins[:, None, None]  # of each column
+        drawn = generator(model.seed, "start", number).standard_normal(slot.parameter.shape)
+        is_used = np.arange(slot.parameter.shape[1])[:, None] < bins
+        model.theta[slot.start : slot.stop] = np.where(is_used, curves * drawn, 0.0).ravel()
+
+
+def leave_out(model: Model, units: int) -> None:
+    """Set the last hidden units to 0, where they stay while the network is trained."""
+    W, b, after = slots_to_solve(model.network)
+    own = slice(-units, None)
+    view_of_link(model, W)[:, own] = 0
+    view_of_link(model, b)[own] = 0
+    view_of_link(model, after)[own] = 0
+
+
+def widen(scale: TargetScale, weight: float, median: NDArray[np.float64] | None = None) -> TargetScale:
+    """Return a scale whose range R is wider at both ends, by R (2 w - 1) / (1 - w), without a change of sign.
+
+    Up to w = 1/2 it stays. Where no target of training is below 0, or none is above, no prediction is either.
+
+    median: (outputs,) of the targets, where few of them say little of a long tail: an end that is LONG_TAIL times as
+    far from it as the other one is further by R w / (1 - w); None for both ends alike.
+    """
+    if scale.low is None or scale.high is None:
+        return scale
+    whole, rest = scale.high - scale.low, max(1 - weight, 1 / MOST_WIDER)
+    below = above = whole * min(max(2 * weight - 1, 0.0) / rest, MOST_WIDER)
+    if median is not None:
+        down, up = median - scale.low, scale.high - median
+        further = whole * min(weight / rest, MOST_WIDER)
+        below = np.where(down > LONG_TAIL * up, further, below)
+        above = np.where(up > LONG_TAIL * down, further, above)
+    low, high = scale.low - below, scale.high + above
+    low = np.where(scale.low >= 0, np.maximum(low, 0.0), low)
+    return scale._replace(low=low, high=np.where(scale.high <= 0, np.minimum(high, 0.0), high))
+
+
+def shifted(out: NDArray[np.float64], shift: float, bound: Bound | None = None) -> NDArray[np.float64]:
+    """out + shift, inside of the bound of the outputs, if any."""
+    return out + shift if bound is None else bound(bound.undone(out) + shift)
+
+
+def shift_of(out: NDArray[np.float64], loss: Loss, samples: Samples, bound: Bound | None = None) -> float:
+    """Return the shift d; 0 for other outputs than the one logit of two classes, and where only one class counts.
+
+    out: outputs of members for rows that these leave out, (dealings, m, outputs).  samples: the m rows.
+    """
+    if not isinstance(loss, SigmoidCrossEntropy) or out.shape[2] != 1 or not np.isfinite(out).all():
+        return 0.0
+    y, weight = samples.targets_of()
+    weight = in_rows(weight)
+    counted = y[weight > 0]
+    if not len(counted) or counted.min() == counted.max():
+        return 0.0
+
+    def excess(shift: float) -> float:
+        predicted = loss.predict(loss.average(shifted(out, shift, bound)))
+        return float(weight @ (predicted - y)[:, 0])
+
+    if excess(-MOST_SHIFT) >= 0 or excess(MOST_SHIFT) <= 0:
+        return -MOST_SHIFT if excess(0.0) > 0 else MOST_SHIFT
+    return float(brentq(excess, -MOST_SHIFT, MOST_SHIFT, xtol=NEAR_SHIFT))
+
+
+def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
+    """Let a network's outputs be those of `cooled`, by a Scale and a Shift at its end, or else by its last Dense."""
+    by_name = {slot.link.name: slot for slot in model.network.slots}
+    *_, scale, shift = model.network.links
+    is_bounded = isinstance(scale.layer, Scale) and isinstance(shift.layer, Shift)
+    if is_bounded and temperature >= 1:
+        factors, biases = [by_name[scale.name]], by_name[shift.name]
+    else:
+        bound = Bound.of(model)
+        center = center if bound is None else bound.before(center)
+        W, biases = (dense_slots(model.network, field)[-1] for field in ("W", "b"))
+        factors = [W, biases]
+    for slot in factors:
+        model.theta[slot.start : slot.stop] /= temperature
+    model.theta[biases.start : biases.stop] += center * (1 - 1 / temperature)
 
 
 def has_rare_class(data: FitData) -> bool:
@@ -224,3 +370,13 @@ def begin_at_shares(model: Model, samples: Samples) -> None:
     model.theta[W.start : W.stop] = 0
     if has_logits(network.loss):
         model.theta[b.start : b.stop] = of_shares(network.loss, samples)
+
+
+def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
+    """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
+    y, weight = samples.targets_of()
+    weight = in_rows(weight)
+    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
+    log = np.log(shares)
+    found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
+    return found

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from chainrule.fitting.parameters import ParameterRules, Parameters
+from chainrule.fitting.parameters import Parameters, about
 from chainrule.fitting.result import FitResult, RateControl, Records, UpdateRecord
 from chainrule.fitting.start import put_parameters, views
 from chainrule.model import Ensemble, Model
@@ -141,6 +141,14 @@ class KeptRows:
     def __reduce__(self) -> tuple[type[KeptRows], tuple[()]]:
         """Return how a copy and a pickle are made."""
         return KeptRows, ()
+
+
+class ParameterRules:
+    """The constraints of a class's parameters by name, where scikit-learn looks for them."""
+
+    def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
+        """Return those of a class."""
+        return {name: each.rule for name, each in about(kind).items()}
 
 
 class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]

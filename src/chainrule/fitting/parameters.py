@@ -342,14 +342,6 @@ def is_default(value: Any, default: Any) -> bool:
     return value is default or (type(value) is type(default) and bool(value == default))
 
 
-class ParameterRules:
-    """The constraints of a class's parameters by name, where scikit-learn looks for them."""
-
-    def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
-        """Return those of a class."""
-        return {name: each.rule for name, each in about(kind).items()}
-
-
 WHOLE_FITS = {ADDITIVE: "its members become one network at the end", BEST: "it trains several networks"}
 """Why there is no `partial_fit` with a preset."""
 

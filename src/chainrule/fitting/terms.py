@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -19,7 +19,6 @@ from chainrule.tables.column import is_missing_cell, objects, plain, texts
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-CONFIDENCE = 0.95
 LINKS = ("identity", "log", "log_odds", "softmax")
 AXES = ("knots", "edges", "categories")
 OTHER = "(other)"
@@ -190,32 +189,3 @@ class Terms(records.DataResult):
             for each in self.terms
         ]
         return "\n".join(lines)
-
-
-def summarized(
-    axes: tuple[Axis, ...],
-    members: NDArray[np.float64],
-    added: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> tuple[AdditiveTerm, NDArray[np.float64]]:
-    """Return the term whose values are the mean of its members', centered, and the mean (outputs,) that was taken off.
-
-    members: (members, *sizes, outputs).  added: (members, n, outputs) what each adds in the training rows.
-    """
-    from scipy.stats import t
-
-    means = np.average(added, axis=1, weights=weight)  # (members, outputs)
-    centered = members - means.reshape(len(members), *([1] * len(axes)), -1)
-    values, mean = centered.mean(0), means.mean(0)
-    spread = np.zeros_like(values)
-    if len(members) > 1:
-        spread = t.ppf((1 + CONFIDENCE) / 2, len(members) - 1) * centered.std(0, ddof=1)
-    size = np.abs(added.mean(0) - mean).max(1)
-    return AdditiveTerm(
-        axes, values, values - spread, values + spread, float(np.average(size, weights=weight))
-    ), mean
-
-
-def ordered(terms: Sequence[AdditiveTerm]) -> tuple[AdditiveTerm, ...]:
-    """Return the terms with the most important first."""
-    return tuple(sorted(terms, key=lambda each: -each.importance))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import threading
 import time
+import warnings
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -19,28 +21,34 @@ from chainrule.core import hints
 from chainrule.core.settings import is_count
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
-from chainrule.errors import ConfigError, DataError, FormatError, NonFiniteError, option
+from chainrule.errors import ChainruleError, ConfigError, DataError, FormatError, NonFiniteError, option
 from chainrule.fitting import folds, loop
 from chainrule.fitting.begin import FitStart, as_rates
-from chainrule.fitting.curve import LearningCurve, Score
-from chainrule.fitting.floor import floor_of
-from chainrule.fitting.held import HoldsResult
+from chainrule.fitting.curve import LearningCurve
+from chainrule.fitting.floor import ITERATIONS, PENALTY, Floor, some
+from chainrule.fitting.held import HoldsResult, as_fitted
 from chainrule.fitting.parameters import is_stochastic
 from chainrule.fitting.plan import FitPlan
-from chainrule.fitting.result import FitResult, Records
+from chainrule.fitting.result import FEW, FitResult, Records
 from chainrule.fitting.start import copied_model, members_of
+from chainrule.formulas.layers import Dense, Standardize
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.model import Ensemble, Model
+from chainrule.network.network import Network
+from chainrule.network.objective import shares
 from chainrule.tables.data import FitData
 from chainrule.tables.held_out import MAX_COMPARED, HeldOut, HeldRows, confidence_of, sampled, spaced
 from chainrule.tables.numbers import NumericTargets
 from chainrule.tables.rows import rows_of
 from chainrule.tables.splits import holdout
 from chainrule.tables.structure import Split, check_split
+from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer
 from chainrule.training.time_limit import SHARE, TimeLimit
+from chainrule.trust.scorers import HeldOutScorer
 
 FTOL = 1e7 * float(np.finfo(float).eps)
 """SciPy's default, which scikit-learn leaves as it is."""
@@ -230,6 +238,87 @@ def by_batches(
         held_out=predicted(plan, start.result, parts),
     )
     return found, is_complete
+
+
+def floor_of(model: Model | Ensemble, train: Samples, held_out: Samples) -> Floor | None:
+    """Return what a model and a linear one reach on rows held out; None where that one cannot be fitted."""
+    network = model.network
+    loss = network.loss.of_member.smoothed(np.float64(0))
+    layers = [Standardize(), Dense(network.outputs)]
+    linear = Model(Network(network.inputs, layers, loss, l2=PENALTY), dtype="float64")
+    few, judged = some(train, 0), some(held_out, 0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            linear.fit(
+                *(few.X, few.y),
+                sample_weight=few.weight,
+                optimizer=LBFGS(),
+                epochs=ITERATIONS,
+                scale_targets=False,
+            )
+    except ChainruleError:
+        return None
+    y, weight = judged.targets_of()
+    found = list[float]()
+    for each in (model, linear):
+        out = np.asarray(each.raw_outputs(judged.X, "auto", BATCH), np.float64)
+        own = loss if out.shape[1] == network.outputs else network.loss
+        with np.errstate(all="ignore"):
+            found.append(float(shares(weight) @ own.value(out, y)))
+    return Floor(*found)
+
+
+class Score:
+    """The score of a network in training; higher is better, NaN where it has none.
+
+    result: of the network.  validation: the samples that it is scored on.  given: their rows and targets as the user
+    gave them, which a scorer sees.  estimator: the one whose parameters a scorer sees.
+    """
+
+    def __init__(
+        self,
+        plan: FitPlan,
+        result: FitResult,
+        validation: Samples,
+        given: tuple[Any, Any],
+        estimator: HoldsResult,
+    ) -> None:
+        """Keep them."""
+        self.scoring, self.engine = plan.parameters.scoring, plan.parameters.engine
+        self.result, self.validation, self.given, self.estimator = result, validation, given, estimator
+        self.is_by_run: bool | None = None
+
+    def __call__(self, run: Run) -> float:
+        """Return the score of an epoch. Raises ConfigError where it cannot score such targets."""
+        if self.scoring == "loss":
+            return -float(run.logs["val_loss"])
+        if self.scoring is None:
+            return self.own(run)
+        return self.scorer(self.result.predicted(self.validation.X, self.engine))
+
+    @cached_property
+    def scorer(self) -> Callable[[NDArray[Any]], float]:
+        """The score of predictions of the rows; the estimator predicts others, should a function ask for them."""
+        scorer = HeldOutScorer(self.scoring, self.result.targets, *self.given)
+        return partial(scorer, others=as_fitted(self.estimator, self.result))
+
+    def own(self, run: Run) -> float:
+        """Return accuracy or R2, by the forward pass that the run has ready where prediction would have the same."""
+        X, scale, model = self.validation.X, self.validation.scale, self.result.model
+        if self.is_by_run is None:
+            chosen = select(self.engine, Plan(model.network))
+            self.is_by_run = isinstance(model, Model) and X.shape[0] > FEW and chosen is run.engine
+        out = (
+            run.walks.predict(run.theta, run.states, X)
+            if self.is_by_run
+            else self.result.outputs(X, self.engine)
+        )
+        if scale is not None and scale.clamps:
+            out = scale.standardize(scale.clamp(scale.restore(out)))
+        if not np.isfinite(out).all():
+            return float("nan")
+        return self.result.targets.score(model.network.loss, out, self.validation)
 
 
 def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Listeners) -> FitResult:

@@ -26,7 +26,6 @@ modern neural networks", ICML 2017.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule.formulas.initializers import Constant
@@ -176,8 +175,3 @@ BESIDE = frozenset(
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
 OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE, TABLE_OF_NUMBERS, MOST_ROWS_OF_GROUPS)
-
-
-def of_few(settings: FewSettings) -> OfFewRows:
-    """Return the recipe with other settings."""
-    return OF_FEW._replace(propose=partial(few, settings=settings))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chainrule.formulas.layers import PeriodicEmbedding, Scale
-from chainrule.presets.base import Facts, Proposal, Recipe
+from chainrule.presets.base import Facts, OfFewRows, Proposal, Recipe
 from chainrule.presets.fast import (
     DECAY,
     FRONT_RATE,
@@ -15,7 +17,7 @@ from chainrule.presets.fast import (
     fast,
     for_tables,
 )
-from chainrule.presets.few import FINE, FewSettings, of_few
+from chainrule.presets.few import FINE, OF_FEW, FewSettings, few
 
 
 def periodic(facts: Facts) -> Proposal:
@@ -47,6 +49,11 @@ def free(facts: Facts) -> Proposal:
 def few_rows(settings: FewSettings) -> Recipe:
     """Return "fast" with other settings where there are few rows."""
     return Recipe(fast, TABLE, of_few(settings))
+
+
+def of_few(settings: FewSettings) -> OfFewRows:
+    """Return the recipe with other settings."""
+    return OF_FEW._replace(propose=partial(few, settings=settings))
 
 
 VARIANTS: dict[str, Recipe] = {

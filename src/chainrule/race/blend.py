@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
@@ -18,7 +17,6 @@ from chainrule.race.plan import RacePlan
 from chainrule.race.report import RaceReport
 from chainrule.race.state import NOTHING, RaceState
 from chainrule.tables.labels import Labels
-from chainrule.tables.preprocessor import TablePreprocessor
 
 
 class BlendPart(NamedTuple):
@@ -86,12 +84,6 @@ class Blend:
         each = ", ".join(f"{weight:.2f} {recipe}" for recipe, weight in sums.items())
         lookup = "" if self.lookup is None else f"; {self.lookup!r}"
         return f"<Blend of {self.networks} networks: {each}; temperature {self.temperature:.3g}{lookup}>"
-
-
-def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:
-    """Return the preprocessors, with one for all that prepare a table alike, as those of a file are not."""
-    known: dict[str, TablePreprocessor] = {}
-    return [known.setdefault(json.dumps(each.to_data()), each) for each in preprocessors]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ The finished fits of a race are files too, from which a race goes on after the p
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +25,12 @@ from chainrule.fitting.limit import LimitCourse
 from chainrule.fitting.lookup import lookup_of
 from chainrule.model import load_any
 from chainrule.race import candidates
-from chainrule.race.blend import Blend, BlendPart, RaceResult, shared
+from chainrule.race.blend import Blend, BlendPart, RaceResult
 from chainrule.race.judge import are_weights, is_temperature
 from chainrule.race.plan import RacePlan
 from chainrule.race.report import RaceReport, Record
 from chainrule.race.state import Key, RaceFit, RaceState, Task
+from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.packing import packed
 from chainrule.trained.persistence import Custom
 from chainrule.training.checkpoint import is_record
@@ -110,7 +112,9 @@ def restored(
         outputs = {each.model.network.outputs for each in results}
         if len(outputs) > 1:
             raise FormatError("the parts of the average have other outputs than the estimator")
-        preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
+        preprocessors = share_weights(
+            [each.preprocessor for each in results if each.preprocessor is not None]
+        )
         results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
         lookup = None
         if looked is not None:
@@ -128,6 +132,12 @@ def restored(
     blend = Blend(parts, average.temperature, estimator.engine, lookup)
     report = RaceReport(average.report)
     return as_fitted(estimator, RaceResult.of(results[0], blend, report, plan=average.plan))
+
+
+def share_weights(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:
+    """Return the preprocessors, with one for all that prepare a table alike, as those of a file are not."""
+    known: dict[str, TablePreprocessor] = {}
+    return [known.setdefault(json.dumps(each.to_data()), each) for each in preprocessors]
 
 
 def plan_in(path: str | os.PathLike[str]) -> object:

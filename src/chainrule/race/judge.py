@@ -223,22 +223,6 @@ class ScoredParts(NamedTuple):
         return self.scorer(np.tensordot(weights, np.stack(self.parts), 1))
 
 
-def ranking(judge: Judge, scorer: HeldOutScorer | None) -> Callable[[Numbers], tuple[float, ...]]:
-    """Return what ranks predictions of some rows: by the negative score and the loss, or without a scorer the loss."""
-    if scorer is None:
-        return lambda predicted: (judge.mean_loss(judge.truth(predicted)),)
-    return ScoredParts([], judge, scorer).misses
-
-
-def check_score(scorer: HeldOutScorer, n: int) -> None:
-    """Check before a race that the targets can be scored, by predictions that are all alike.
-
-    n: the rows.  Raises ConfigError, or what a function of the user's own raises.
-    """
-    outputs = scorer.targets.outputs
-    scorer(np.full((n, outputs), 1 / outputs if scorer.targets.task == "multiclass" else 0.5))
-
-
 def score_weights(judged: ScoredParts, seconds: float) -> Numbers:
     """Return the weights (members,) by the score, or by the loss where the score's are not better on other rows.
 

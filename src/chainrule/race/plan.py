@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from chainrule.core import codec
 from chainrule.core.codec import Count, Positive, from_to, sized
-from chainrule.errors import ConfigError
 from chainrule.fitting.limit import LimitCourse
 from chainrule.fitting.lookup import Similarity
-from chainrule.race.candidates import Candidate
 from chainrule.race.judge import are_weights, is_temperature
 
 STATE = 624
@@ -124,17 +121,3 @@ def seed_of_rows(random_state: object, plan: RacePlan | None) -> int:
     """
     seed = random_state if plan is None else plan.random_state
     return seed if isinstance(seed, int) else 0
-
-
-def settings_of(candidate: Candidate) -> dict[str, Any]:
-    """Return what a recipe sets, as JSON values."""
-    changed = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in candidate.changed.items()
-    }
-    return {"preset": candidate.preset, "variant": candidate.variant, "changed": changed}
-
-
-def plan_of(data: object) -> RacePlan:
-    """Return the plan of data that `codec.write` made, also by JSON. Raises ConfigError for other data."""
-    said = "plan must be the plan_ of an estimator after a fit of preset='best', and this is none"
-    return codec.read(RacePlan, data, "", lambda fault: ConfigError(f"{said} ({fault})."))

@@ -6,7 +6,7 @@ the number of fits, and the epochs of the last ones. A race that repeats another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain, product
@@ -36,30 +36,31 @@ from chainrule.race.judge import (
     Judge,
     Numbers,
     ScoredParts,
-    check_score,
     greedy,
     is_by_loss,
     joined,
     judge_of,
-    ranking,
     score_weights,
     temperature,
     tempered,
 )
 from chainrule.race.plan import RacePlan, RandomOrigin, RandomPlace
 from chainrule.race.report import RaceReport, Record
-from chainrule.race.runner import (
-    RacedRows,
-    Runner,
-    finished,
-    of_candidate,
-    of_rows,
-    prepare_raced_rows,
-    warn_of_interruption,
+from chainrule.race.runner import RacedRows, Runner, of_candidate, warn_of_interruption
+from chainrule.race.state import (
+    NOTHING,
+    SECONDS,
+    Drawn,
+    Key,
+    RaceChoice,
+    RaceFit,
+    RaceListener,
+    RaceState,
+    Task,
 )
-from chainrule.race.state import NOTHING, SECONDS, Drawn, RaceChoice, RaceListener, RaceState, Task
 from chainrule.tables.data import FitData
-from chainrule.tables.held_out import warn_of_lone_classes
+from chainrule.tables.held_out import HeldOut, HeldRows, sampled, warn_of_lone_classes
+from chainrule.tables.rows import rows_of
 from chainrule.tables.splits import folds
 from chainrule.tables.structure import Split
 from chainrule.trust.scorers import HeldOutScorer
@@ -120,7 +121,9 @@ def fit_several(
         for one in range(len(drawn.folds))
     }
     rows = RacedRows(given.known_by(data.preprocessor), drawn.folds, judges, are_few)
-    start = of_rows(start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()})
+    start = restrict_to_rows(
+        start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()}
+    )
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if start.plan is not None:
         chosen = repeat.made(race, start.plan)
@@ -155,6 +158,22 @@ def fit_several(
     return result
 
 
+def restrict_to_rows(state: RaceState, held_out: Mapping[int, int]) -> RaceState:
+    """Return a state without fits that held other rows out, as a time limit may leave others. held_out: by fold."""
+    fits = {key: made for key, made in state.fits.items() if len(made.predicted) == held_out.get(key[1])}
+    whole = {key: made for key, made in state.whole.items() if (key[0], 0) in fits}
+    return state._replace(fits=fits, whole=whole)
+
+
+def check_score(scorer: HeldOutScorer, n: int) -> None:
+    """Check before a race that the targets can be scored, by predictions that are all alike.
+
+    n: the rows.  Raises ConfigError, or what a function of the user's own raises.
+    """
+    outputs = scorer.targets.outputs
+    scorer(np.full((n, outputs), 1 / outputs if scorer.targets.task == "multiclass" else 0.5))
+
+
 def _ended(
     race: Race, data: FitData, chosen: RaceChoice, found: LearnedLookup | None, mean: NDArray[np.float64]
 ) -> RaceResult:
@@ -177,6 +196,26 @@ def _ended(
     held_out = prepare_raced_rows(race.rows, data, result, chosen.folds, mean)
     own = repeat.plan(race, data, chosen, None if found is None else found.similarity)
     return replace(result, held_out=held_out, plan=own)
+
+
+def prepare_raced_rows(
+    rows: RacedRows, data: FitData, result: RaceResult, folds: list[int], mean: NDArray[np.float64]
+) -> HeldOut | None:
+    """Return the predictions of a race for the rows held out of some folds, in their order; None without any.
+
+    data: of all rows.  mean: (rows, outputs) the weighted average of what the fits without each fold predict for it.
+    """
+    if data.validation is not None:
+        X, held = rows.given.X_val, HeldRows.passed(data.validation)
+    else:
+        own = [rows.folds[fold].held_out for fold in folds]
+        X, held = rows.given.X, HeldRows.of_fit(data, np.concatenate(own))
+    if not len(held.rows):
+        return None
+    predicted = tempered(mean, result.blend.temperature, data.targets.task == "multiclass")
+    assert result.preprocessor is not None, "a race is of tables"
+    some = rows_of(X, held.rows[sampled(len(held.rows))])
+    return HeldOut.of(held, predicted, result.preprocessor.transform(some))
 
 
 class Race(Runner):
@@ -212,7 +251,7 @@ class Race(Runner):
     ) -> tuple[list[int], list[int]]:
         """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
         folds = [0]
-        key = ranking(self.rows.judges[0], self.scorer([0]))
+        key = rank_parts(self.rows.judges[0], self.scorer([0]))
         better = sorted(numbers, key=lambda number: key(self.fits[number, 0].predicted))[:BETTER]
         enough = len(self.rows.folds)
         while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < enough:
@@ -330,9 +369,21 @@ class Race(Runner):
                     fitted = as_fitted(unfitted, made.result)
                     parts.append(BlendPart(weight / len(used), fitted, candidate.name, made.result))
         parts.sort(key=lambda part: -part.weight)
-        state = RaceState(drawn, finished(self.fits), finished(self.whole))
+        state = RaceState(drawn, finished_fits(self.fits), finished_fits(self.whole))
         blend = Blend(parts, degree, self.estimator.engine)
         return RaceResult.of(parts[0].result, blend, report, state, self.ended.is_set())
+
+
+def finished_fits(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
+    """Return the fits that came to their end."""
+    return {key: made for key, made in fits.items() if not made.is_cut}
+
+
+def rank_parts(judge: Judge, scorer: HeldOutScorer | None) -> Callable[[Numbers], tuple[float, ...]]:
+    """Return what ranks predictions of some rows: by the negative score and the loss, or without a scorer the loss."""
+    if scorer is None:
+        return lambda predicted: (judge.mean_loss(judge.truth(predicted)),)
+    return ScoredParts([], judge, scorer).misses
 
 
 # --- A race on few rows: each fit learns from all of them, and predicts each row by the members that have not seen it

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import codec
 from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, DataError
 from chainrule.fitting import files
@@ -16,15 +17,7 @@ from chainrule.fitting.lookup import Similarity
 from chainrule.fitting.parameters import given
 from chainrule.presets import BEST
 from chainrule.race.candidates import Candidate
-from chainrule.race.plan import (
-    NOT_COMPARED,
-    PlannedFit,
-    PlannedNetwork,
-    RacePlan,
-    RowsDigest,
-    plan_of,
-    settings_of,
-)
+from chainrule.race.plan import NOT_COMPARED, PlannedFit, PlannedNetwork, RacePlan, RowsDigest
 from chainrule.race.runner import Runner
 from chainrule.race.state import Drawn, RaceChoice, RaceState, Task
 from chainrule.tables.data import FitData
@@ -48,6 +41,12 @@ def repeating(estimator: HoldsResult, data: object) -> RaceState:
             was = f"with {name}={theirs[name]!r:.60}" if name in theirs else f"without {name}"
             raise ConfigError(f"the race of the plan was made {was}; set the parameter to what it was.")
     return RaceState(plan=plan)
+
+
+def plan_of(data: object) -> RacePlan:
+    """Return the plan of data that `codec.write` made, also by JSON. Raises ConfigError for other data."""
+    said = "plan must be the plan_ of an estimator after a fit of preset='best', and this is none"
+    return codec.read(RacePlan, data, "", lambda fault: ConfigError(f"{said} ({fault})."))
 
 
 def compared(estimator: HoldsResult) -> dict[str, Any]:
@@ -127,6 +126,14 @@ def planned(plan: RacePlan, data: FitData, racing: tuple[Candidate, ...], drawn:
     for network in plan.networks:
         of_all[numbers[network.recipe]][network.number] = network.seed
     return drawn._replace(of_folds=of_folds, of_all=of_all)
+
+
+def settings_of(candidate: Candidate) -> dict[str, Any]:
+    """Return what a recipe sets, as JSON values."""
+    changed = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in candidate.changed.items()
+    }
+    return {"preset": candidate.preset, "variant": candidate.variant, "changed": changed}
 
 
 def made(race: Runner, plan: RacePlan) -> RaceChoice:

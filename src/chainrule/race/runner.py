@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -31,31 +32,16 @@ from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
 from chainrule.presets import DEFAULT
 from chainrule.presets.base import OfFewRows
-from chainrule.race.blend import RaceResult
-from chainrule.race.callbacks import followed, name_of
 from chainrule.race.candidates import Candidate
-from chainrule.race.judge import Judge, is_by_loss, tempered
+from chainrule.race.judge import Judge, is_by_loss
 from chainrule.race.state import NOTHING, SECONDS, Key, RaceFit, RaceListener, RaceState, Task
 from chainrule.tables import reading
 from chainrule.tables.data import FitData, FitInput, fitted_preprocessor, of_table
-from chainrule.tables.held_out import HeldOut, HeldRows, sampled
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.rows import rows_of
 from chainrule.tables.structure import Split
 from chainrule.training.callbacks import Callback, as_callbacks
 from chainrule.training.run import Run
-
-
-def finished(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
-    """Return the fits that came to their end."""
-    return {key: made for key, made in fits.items() if not made.is_cut}
-
-
-def of_rows(state: RaceState, held_out: Mapping[int, int]) -> RaceState:
-    """Return a state without fits that held other rows out, as a time limit may leave others. held_out: by fold."""
-    fits = {key: made for key, made in state.fits.items() if len(made.predicted) == held_out.get(key[1])}
-    whole = {key: made for key, made in state.whole.items() if (key[0], 0) in fits}
-    return state._replace(fits=fits, whole=whole)
 
 
 def warn_of_interruption(fits: Mapping[Key, RaceFit], whole: Mapping[Key, RaceFit]) -> None:
@@ -216,7 +202,7 @@ class Runner:
                     return
                 self._tell(task)
             try:
-                with followed(self.callbacks, task, self.rows.judges) as following:
+                with follow_fit(self.callbacks, task, self.rows.judges) as following:
                     fit = self._fit_all if task.is_of_all else self._fit
                     made = fit(task, seconds, following.callbacks)
                     following.made(made)
@@ -389,6 +375,28 @@ class Runner:
         self.watch(RaceProgress(*where, time.monotonic() - self.begun, said))
 
 
+@contextmanager
+def follow_fit(
+    callbacks: Sequence[Callback], task: Task, judges: Mapping[int, Judge]
+) -> Iterator[FollowedTask]:
+    """Give the callbacks of a fit of a race, and tell them of its end, also if it fails."""
+    made = FollowedTask(callbacks, task, judges)
+    try:
+        yield made
+    finally:
+        for each in made.callbacks:
+            if made.figures:
+                each.on_judged(made.figures)
+            each.on_fit_end(None)
+
+
+def name_of(task: Task) -> str:
+    """Return the name of a fit: its recipe, and its fold or that it is of all rows, unless all fits of it are."""
+    if task.candidate.deals:
+        return task.candidate.name
+    return f"{task.candidate.name}, {'all rows' if task.is_of_all else f'fold {task.fold + 1}'}"
+
+
 # --- the rows of a race: their folds, their preparation, once for all fits, and what is predicted for those held out -
 
 
@@ -451,26 +459,6 @@ class PreparedRows:
         self.of[preprocessor] = self.rows._replace(given=self.rows.given._replace(X=X, X_val=watched))
 
 
-def prepare_raced_rows(
-    rows: RacedRows, data: FitData, result: RaceResult, folds: list[int], mean: NDArray[np.float64]
-) -> HeldOut | None:
-    """Return the predictions of a race for the rows held out of some folds, in their order; None without any.
-
-    data: of all rows.  mean: (rows, outputs) the weighted average of what the fits without each fold predict for it.
-    """
-    if data.validation is not None:
-        X, held = rows.given.X_val, HeldRows.passed(data.validation)
-    else:
-        own = [rows.folds[fold].held_out for fold in folds]
-        X, held = rows.given.X, HeldRows.of_fit(data, np.concatenate(own))
-    if not len(held.rows):
-        return None
-    predicted = tempered(mean, result.blend.temperature, data.targets.task == "multiclass")
-    assert result.preprocessor is not None, "a race is of tables"
-    some = rows_of(X, held.rows[sampled(len(held.rows))])
-    return HeldOut.of(held, predicted, result.preprocessor.transform(some))
-
-
 class RacePreprocessors:
     """The preprocessors of a race, for its threads."""
 
@@ -505,3 +493,24 @@ class RacePreprocessors:
     ) -> list[tuple[str, Any]]:
         """Return the settings of a candidate's preprocessor, sorted."""
         return sorted(table_settings(made, variant, self.rows.given.time is not None, of_few).items())
+
+
+class FollowedTask:
+    """The callbacks of one fit of a race, and the figures that they are told at its end."""
+
+    def __init__(self, callbacks: Sequence[Callback], task: Task, judges: Mapping[int, Judge]) -> None:
+        """Make the callbacks. callbacks: those of the race.  judges: of the rows held out, by fold."""
+        rows = "all" if task.is_of_all or task.candidate.deals else f"without fold {task.fold + 1}"
+        own = {"recipe": task.candidate.name, "rows": rows, "seed": task.seed, **task.candidate.changed}
+        name = name_of(task) + f" {task.fold + 1}" * task.is_of_all
+        self.callbacks = tuple(each.part(name, own) for each in callbacks)
+        self.judge = None if task.is_of_all else judges.get(task.fold)
+        self.figures = dict[str, float]()
+
+    def made(self, fit: RaceFit | None) -> None:
+        """Take the figures of the fit, if there is one: its seconds, and its loss on the rows that were held out."""
+        if fit is None:
+            return
+        self.figures["seconds"], judge = fit.seconds, self.judge
+        if judge is not None and len(fit.predicted):
+            self.figures["loss_held_out"] = judge.mean_loss(judge.truth(fit.predicted))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.source import ArraySource
 from chainrule.training import Augment
 
 if TYPE_CHECKING:
@@ -19,18 +18,6 @@ IMAGES = Augment(rotate=15, scale=0.15, shear=10, shift=1, elastic=(36, 5), fill
 
 SHOWN = (8, 4)
 """The number of images that a report shows distorted, and of epochs."""
-
-
-def source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | None) -> ArraySource:
-    """Return the samples of a run as a source that distorts them in each epoch.
-
-    shape: (height, width) of an image.  classes: the labels, if y is class indices.
-    """
-    y = samples.y if classes is None else classes[samples.y.reshape(-1).astype(np.int64)]
-    made: ArraySource = ArraySource(samples.X, y, samples.weight).map(
-        dataclasses.replace(IMAGES, shape=shape)
-    )
-    return made
 
 
 def examples(samples: Samples, shape: tuple[int, int], seed: int, images: int, epochs: int) -> NDArray[Any]:

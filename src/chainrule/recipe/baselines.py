@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.arrays import errors_of_means
 from chainrule.core.random import generator
 from chainrule.formulas import metrics
 from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data
-from chainrule.recipe.judge import Judgement, apart, losses, surely
+from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
 
 MOST_ROWS, FEWEST_ROWS = 100_000, 2_000
@@ -44,6 +45,10 @@ SAME_METRIC = 0.01
 """The relative difference of that metric below which two models count as equally good."""
 
 
+SURE_ERRORS = 2.0
+"""The standard errors from which a difference is no chance; of few groups the quantile of Student's t in its place."""
+
+
 @records.kind("compared")
 class Compared(NamedTuple):
     """One model and its metrics on the test rows."""
@@ -60,6 +65,21 @@ class Compared(NamedTuple):
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
+
+
+def difference_in_errors(
+    network: NDArray[np.float64], other: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+) -> float | None:
+    """Return the mean difference of two models' losses of the same rows (n,), in its standard errors.
+
+    groups: (n,) the group of each row, where rows of a group resemble each other, see `errors_of_means`.
+    None where it has none: of less than two rows or groups, of equal differences, or of losses that are not finite.
+    """
+    differences = other - network
+    if not np.isfinite(differences).all() or len(differences) < 2 or not np.ptp(differences):
+        return None
+    error = float(errors_of_means(differences[None], groups)[0])
+    return float(differences.mean()) / error if 0 < error < np.inf else None
 
 
 @records.kind("verdict")
@@ -98,11 +118,20 @@ class Verdict(NamedTuple):
         """Whether one is called better, though other rows of the same kind might well call the other so."""
         if self.code not in ("best", "behind", "labels"):
             return False
-        return self.groups == 1 or (self.apart is not None and abs(self.apart) < surely(self.groups))
+        return self.groups == 1 or (self.apart is not None and abs(self.apart) < sure_errors(self.groups))
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
+
+
+def sure_errors(groups: int | None) -> float:
+    """Return the standard errors from which a difference is no chance: SURE_ERRORS, or more of few groups (Student)."""
+    if groups is None:
+        return SURE_ERRORS
+    from scipy.special import ndtr, stdtrit
+
+    return float(stdtrit(max(1, groups - 1), ndtr(SURE_ERRORS)))
 
 
 @records.kind("comparison")
@@ -160,6 +189,14 @@ class BaselineComparison(NamedTuple):
         return found._replace(code="labels", model="constant", other=constant, apart=of["constant"].apart)
 
 
+def squared_or_log_losses(y: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared error of each number (n,), or the log loss of each row's probabilities (n, classes)."""
+    if said.ndim == 1:
+        return np.asarray((said - y) ** 2, np.float64)
+    true = said[np.arange(len(y)), y.astype(np.int64)].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(true, np.finfo(np.float64).eps)))
+
+
 def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
     """Fit the simpler models, and evaluate them on the network's test rows. run: on a table."""
     train, judged = run.parts.train, run.parts.judged
@@ -183,7 +220,9 @@ def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
         start = time.perf_counter()
         said = _said(kind, is_number, codes, X, y, judged.X, len(judgement.classes))
         reached, taken = _metrics(judgement.task, truth, said, names), time.perf_counter() - start
-        far = apart(losses(truth, own), losses(truth, said), groups)
+        far = difference_in_errors(
+            squared_or_log_losses(truth, own), squared_or_log_losses(truth, said), groups
+        )
         found.append(Compared(kind, reached, taken, far))
     return BaselineComparison(tuple(found), names, len(y), None if groups is None else len(np.unique(groups)))
 

@@ -6,24 +6,33 @@ So is a table whose settings no estimator has.
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import codec
 from chainrule.core.arrays import distinct
 from chainrule.core.settings import describe
 from chainrule.data.checks import check_seed
 from chainrule.data.samples import Samples
-from chainrule.data.source import Source
+from chainrule.data.source import ArraySource, Source
 from chainrule.errors import ConfigError, FormatError, option
-from chainrule.formulas.optimizers import Solver
-from chainrule.model import Model
-from chainrule.recipe import augmented, build, longer
+from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.formulas.schedules import Schedule
+from chainrule.model import Model, load
+from chainrule.recipe import build, longer
+from chainrule.recipe.augmented import IMAGES
 from chainrule.recipe.data import Data, Parts, check, check_is_table, divide, image_shape, is_held_out, split
 from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.judge import positive_class
-from chainrule.recipe.longer import PauseOnRequest, StopOnRequest
-from chainrule.recipe.messages import with_value
+from chainrule.recipe.longer import ON_REQUEST, PauseOnRequest, StopOnRequest
+from chainrule.recipe.messages import call_to_resume, with_value
 from chainrule.recipe.prepare import Earlier, Prepared, TrainedRun
 from chainrule.recipe.settings import Settings
 from chainrule.trained.persistence import network_config
@@ -35,8 +44,10 @@ from chainrule.training import (
     EarlyStopping,
     History,
     Listener,
+    Run,
     StopAt,
     TimeLimit,
+    checkpoint,
 )
 from chainrule.training.events import Consumer, Event, Started
 from chainrule.training.time_limit import Shortfall
@@ -95,7 +106,7 @@ class ByModel(NamedTuple):
         path, before = run.place / CHECKPOINT, len(run.records)
         samples: Samples | Source = parts.train if run.data.stream is None else run.data.stream
         if settings.augment and run.image is not None:
-            samples = augmented.source(parts.train, run.image, model.classes)
+            samples = augmented_source(parts.train, run.image, model.classes)
         history = model.fit(
             samples,
             epochs=(settings.epochs or 0) - before,
@@ -106,7 +117,7 @@ class ByModel(NamedTuple):
             scale_targets=True if model.network.loss.targets == "real" else None,
             callbacks=self.callbacks(run, listen, stop),
             clip=settings.clip_norm,
-            resume=path if longer.is_of_this_training(path, before) else None,
+            resume=path if is_of_this_training(path, before) else None,
             engine=Compute(
                 settings.engine, settings.device, settings.precision, settings.shards, settings.reduce
             ),
@@ -135,7 +146,7 @@ class ByModel(NamedTuple):
         if settings.patience is not None:
             watch = ("val_loss", settings.patience)
             is_longer = bool(run.earlier)
-            chosen.append(longer.LongerStopping(*watch, run.records) if is_longer else EarlyStopping(*watch))
+            chosen.append(LongerStopping(*watch, run.records) if is_longer else EarlyStopping(*watch))
         if settings.time_limit is not None:
             chosen.append(RunLimit(settings.time_limit))
         if can_resume:
@@ -151,16 +162,16 @@ class ByModel(NamedTuple):
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None) -> Prepared:
         """Return the run of a folder in its current state, which may be trained for more epochs."""
         place = run.place
-        earlier = longer.earlier_of(config, f"{place / 'config.json'}")
+        earlier = earlier_of(config, f"{place / 'config.json'}")
         history = longer.recorded(place)
-        done = history if longer.is_finished(history, run.settings.epochs or 0, earlier) else None
+        done = history if is_finished(history, run.settings.epochs or 0, earlier) else None
         if epochs is not None and epochs > (run.settings.epochs or 0):
-            if longer.starts_anew(run, self.optimizer, self.schedule, done, epochs):
+            if starts_anew(run, self.optimizer, self.schedule, done, epochs):
                 assert done is not None
                 earlier = (*earlier, Earlier(run.given.epochs, len(done)))
             given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
             run, done = run._replace(given=given, settings=settings), None
-        before, model = longer.trained_by(earlier), self.model
+        before, model = trained_by(earlier), self.model
         if before and config["data"].get("fingerprint", run.fingerprint) != run.fingerprint:
             raise ConfigError(
                 f"the run in {place} was made with other data; train it longer with the same data."
@@ -170,12 +181,117 @@ class ByModel(NamedTuple):
                 f"{place / 'history.json'} does not contain the {before} epochs before this training; restore it."
             )
         if before or done is not None:
-            model = longer.read_model(place, self.model)
+            model = read_model(place, self.model)
             if model.labels != self.model.labels:  # the samples were checked with these
                 raise ConfigError(f"the run in {place} was made with other data; restore them.")
         records = tuple(history.records[:before] if history else ())
         run = run._replace(training=self._replace(model=model), earlier=earlier, records=records)
         return run if done is None else run._replace(done=TrainedRun(run, model, self.parts, done))
+
+
+def starts_anew(
+    run: Prepared,
+    optimizer: AnyOptimizer | None,
+    schedule: Schedule | None,
+    done: History | None,
+    epochs: int,
+) -> bool:
+    """Return whether more epochs are a training of their own; False if the run continues from its checkpoint.
+
+    Raises ConfigError if the run is unfinished and its schedule depends on its end, or if it would stop at once.
+    """
+    place = run.place
+    if isinstance(optimizer, Solver):  # it has no checkpoints, and repeats its iterations
+        return False
+    looks_ahead = schedule is not None and schedule.looks_ahead
+    if done is None:
+        if looks_ahead:
+            raise ConfigError(
+                f"{option('epochs')} is {epochs}, but the run in {place} has not finished its "
+                f"{run.settings.epochs} epochs, on "
+                f"which {run.settings.schedule} depends; finish it first: {call_to_resume(place)}."
+            )
+        return False
+    target = run.settings.target
+    if target is not None and done.stopped and done[-1].get("val_accuracy", 0.0) >= target:
+        raise ConfigError(
+            f"the run in {place} reached its {option('target')} of {target:g} and would stop at once; "
+            "start another run."
+        )
+    return looks_ahead or done.stopped is not None or not (place / CHECKPOINT).is_file()
+
+
+def read_model(place: Path, model: Model) -> Model:
+    """Read the model of a folder. Raises FormatError if its network, precision or seed is not the run's."""
+    found = load(place / "model.safetensors")
+    same = network_config(found.network) == network_config(model.network)
+    if not same or found.dtype != model.dtype or found.seed != model.seed:
+        raise FormatError(f"{place / 'model.safetensors'} is not the model of this run; restore it.")
+    return found
+
+
+def is_of_this_training(path: Path, before: int) -> bool:
+    """Return whether a checkpoint is from the training that started after this many epochs, not from an earlier one."""
+    return path.is_file() and (before == 0 or checkpoint.read(path)["epochs_before"] == before)
+
+
+def is_finished(history: History | None, epochs: int, earlier: tuple[Earlier, ...]) -> bool:
+    """Return whether a run of this many epochs is finished: they were trained, or the last training was stopped."""
+    if history is None or history.stopped == ON_REQUEST:
+        return False
+    return len(history) >= epochs or (history.stopped is not None and len(history) > trained_by(earlier))
+
+
+def trained_by(earlier: tuple[Earlier, ...]) -> int:
+    """Return the number of epochs of all earlier trainings."""
+    return earlier[-1].trained if earlier else 0
+
+
+def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
+    """Return the earlier trainings listed in config.json. Raises FormatError if the list is not valid."""
+    place = f"'earlier' in {path}"
+    found = codec.read(
+        tuple[Earlier, ...], config.get("earlier", []), place, lambda fault: FormatError(f"{fault}.")
+    )
+    ends = [0, *(each.trained for each in found)]
+    if not all(before < after for before, after in pairwise(ends)):
+        raise FormatError(f"{place} must have more epochs each time.")
+    return found
+
+
+class LongerStopping(EarlyStopping):
+    """Early stopping in a run that is trained longer: the best epoch may be an earlier one."""
+
+    def __init__(self, monitor: str, patience: int, records: Sequence[dict[str, float]]) -> None:
+        """Store the records of the earlier epochs, which may include the best."""
+        super().__init__(monitor, patience)
+        self.records = records
+
+    def on_train_begin(self, run: Run) -> None:
+        """Keep the initial model as the best so far."""
+        super().on_train_begin(run)
+        if run.step == 0:
+            values = [self.sign * record[self.monitor] for record in self.records]
+            values = [-math.inf if math.isnan(value) else value for value in values]
+            self.best = max(values)
+            self.best_epoch = values.index(self.best) + 1 - len(values)
+            self.kept = run.snapshot()
+
+    def reason(self) -> str:
+        """Return the reason of the stop, with epochs counted over the whole run."""
+        return f"{self.monitor} has not improved since epoch {len(self.records) + self.best_epoch}"
+
+
+def augmented_source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | None) -> ArraySource:
+    """Return the samples of a run as a source that distorts them in each epoch.
+
+    shape: (height, width) of an image.  classes: the labels, if y is class indices.
+    """
+    y = samples.y if classes is None else classes[samples.y.reshape(-1).astype(np.int64)]
+    made: ArraySource = ArraySource(samples.X, y, samples.weight).map(
+        dataclasses.replace(IMAGES, shape=shape)
+    )
+    return made
 
 
 def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Prepared:

@@ -14,19 +14,17 @@ journal.log  trials.csv for a search: its trials, as they end
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime
 import errno
-import io
 import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from chainrule.core.files import cells, open_regular, to_json, write_whole
+from chainrule.core.files import open_regular, to_json, write_whole
 from chainrule.core.version import __version__
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError, option
 from chainrule.recipe.messages import with_value
@@ -261,15 +259,6 @@ def is_of_estimator(config: Mapping[str, Any], has_preset: bool) -> bool:
     has_preset: whether it was one of a preset, which versions before 0.1 alone trained so.
     """
     return has_preset or config.get("training") == "estimator"
-
-
-def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
-    """Write the matrix with its labels: a row per true class, a column per predicted one."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["true \\ predicted", *cells(labels)])
-    writer.writerows([*cells([label]), *row] for label, row in zip(labels, matrix.tolist(), strict=True))
-    write_whole(path, text.getvalue().encode())
 
 
 def versions() -> dict[str, str]:

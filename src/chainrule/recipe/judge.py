@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import codec, records
-from chainrule.core.arrays import errors_of_means
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, option
 from chainrule.formulas.metrics import METRICS, confusion_matrix, evaluate
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 WORST = 24
 """The maximum number of mistakes that are kept."""
-SURE_ERRORS = 2.0
-"""The standard errors from which a difference is no chance; of few groups the quantile of Student's t in its place."""
 
 
 @records.kind("judgement", rows="samples", also=("n",))
@@ -175,35 +172,3 @@ def positive_of(model: PredictionMixin, text: str | None) -> Any:
     if text is None:
         return None
     return positive_class(text, model.labels if model.task in ("binary", "multiclass") else [])
-
-
-def apart(
-    network: NDArray[np.float64], other: NDArray[np.float64], groups: NDArray[np.int64] | None = None
-) -> float | None:
-    """Return the mean difference of two models' losses of the same rows (n,), in its standard errors.
-
-    groups: (n,) the group of each row, where rows of a group resemble each other, see `errors_of_means`.
-    None where it has none: of less than two rows or groups, of equal differences, or of losses that are not finite.
-    """
-    differences = other - network
-    if not np.isfinite(differences).all() or len(differences) < 2 or not np.ptp(differences):
-        return None
-    error = float(errors_of_means(differences[None], groups)[0])
-    return float(differences.mean()) / error if 0 < error < np.inf else None
-
-
-def surely(groups: int | None) -> float:
-    """Return the standard errors from which a difference is no chance: SURE_ERRORS, or more of few groups (Student)."""
-    if groups is None:
-        return SURE_ERRORS
-    from scipy.special import ndtr, stdtrit
-
-    return float(stdtrit(max(1, groups - 1), ndtr(SURE_ERRORS)))
-
-
-def losses(y: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the squared error of each number (n,), or the log loss of each row's probabilities (n, classes)."""
-    if said.ndim == 1:
-        return np.asarray((said - y) ** 2, np.float64)
-    true = said[np.arange(len(y)), y.astype(np.int64)].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(true, np.finfo(np.float64).eps)))

@@ -8,27 +8,18 @@ With any other schedule the run continues from its last checkpoint, as if all ep
 from __future__ import annotations
 
 import dataclasses
-import math
 import threading
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from chainrule.core import codec
 from chainrule.datasets.column_files import source_of
-from chainrule.errors import ConfigError, FormatError, option
-from chainrule.formulas.optimizers import AnyOptimizer, Solver
-from chainrule.formulas.schedules import Schedule
-from chainrule.model import Model, load
+from chainrule.errors import ConfigError, option
 from chainrule.presets import BEST
 from chainrule.recipe.data import Data
-from chainrule.recipe.folder import CHECKPOINT
-from chainrule.recipe.messages import call_to_resume, value_of
-from chainrule.recipe.prepare import Earlier, Prepared
-from chainrule.recipe.settings import NO_PRESET, Settings
-from chainrule.trained.persistence import network_config
-from chainrule.training import Callback, Checkpoint, EarlyStopping, History, Run, checkpoint
+from chainrule.recipe.messages import VALUE
+from chainrule.recipe.settings import NO_PRESET, Settings, as_text
+from chainrule.training import Callback, Checkpoint, History, Run, checkpoint
 
 ON_REQUEST = "on request"
 """The reason of a stop after which a resumed run continues as if it had never been stopped."""
@@ -118,6 +109,11 @@ def agreed(
     return asked
 
 
+def value_of(name: str, value: object) -> str:
+    """Mark a value of an option."""
+    return option(f"{VALUE}{name}", repr(value), as_text(name, value))
+
+
 def growing(resolved: Settings | None) -> str | None:
     """Return the setting of which a resumed run may have more: its epochs, or the seconds of a race."""
     if resolved is None:
@@ -134,50 +130,6 @@ def is_more(name: str, mine: float | None, theirs: float | None) -> bool:
     return mine is None or (theirs is not None and mine > theirs)
 
 
-def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
-    """Return the earlier trainings listed in config.json. Raises FormatError if the list is not valid."""
-    place = f"'earlier' in {path}"
-    found = codec.read(
-        tuple[Earlier, ...], config.get("earlier", []), place, lambda fault: FormatError(f"{fault}.")
-    )
-    ends = [0, *(each.trained for each in found)]
-    if not all(before < after for before, after in pairwise(ends)):
-        raise FormatError(f"{place} must have more epochs each time.")
-    return found
-
-
-def starts_anew(
-    run: Prepared,
-    optimizer: AnyOptimizer | None,
-    schedule: Schedule | None,
-    done: History | None,
-    epochs: int,
-) -> bool:
-    """Return whether more epochs are a training of their own; False if the run continues from its checkpoint.
-
-    Raises ConfigError if the run is unfinished and its schedule depends on its end, or if it would stop at once.
-    """
-    place = run.place
-    if isinstance(optimizer, Solver):  # it has no checkpoints, and repeats its iterations
-        return False
-    looks_ahead = schedule is not None and schedule.looks_ahead
-    if done is None:
-        if looks_ahead:
-            raise ConfigError(
-                f"{option('epochs')} is {epochs}, but the run in {place} has not finished its "
-                f"{run.settings.epochs} epochs, on "
-                f"which {run.settings.schedule} depends; finish it first: {call_to_resume(place)}."
-            )
-        return False
-    target = run.settings.target
-    if target is not None and done.stopped and done[-1].get("val_accuracy", 0.0) >= target:
-        raise ConfigError(
-            f"the run in {place} reached its {option('target')} of {target:g} and would stop at once; "
-            "start another run."
-        )
-    return looks_ahead or done.stopped is not None or not (place / CHECKPOINT).is_file()
-
-
 def recorded(place: Path) -> History | None:
     """Return the history of the last training whose results a folder contains; None if there are none."""
     if not all((place / name).is_file() for name in ("model.safetensors", "history.json", "metrics.json")):
@@ -188,52 +140,3 @@ def recorded(place: Path) -> History | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # the checkpoint contains it too
     return found if whole else None
-
-
-def is_finished(history: History | None, epochs: int, earlier: tuple[Earlier, ...]) -> bool:
-    """Return whether a run of this many epochs is finished: they were trained, or the last training was stopped."""
-    if history is None or history.stopped == ON_REQUEST:
-        return False
-    return len(history) >= epochs or (history.stopped is not None and len(history) > trained_by(earlier))
-
-
-def trained_by(earlier: tuple[Earlier, ...]) -> int:
-    """Return the number of epochs of all earlier trainings."""
-    return earlier[-1].trained if earlier else 0
-
-
-def read_model(place: Path, model: Model) -> Model:
-    """Read the model of a folder. Raises FormatError if its network, precision or seed is not the run's."""
-    found = load(place / "model.safetensors")
-    same = network_config(found.network) == network_config(model.network)
-    if not same or found.dtype != model.dtype or found.seed != model.seed:
-        raise FormatError(f"{place / 'model.safetensors'} is not the model of this run; restore it.")
-    return found
-
-
-def is_of_this_training(path: Path, before: int) -> bool:
-    """Return whether a checkpoint is from the training that started after this many epochs, not from an earlier one."""
-    return path.is_file() and (before == 0 or checkpoint.read(path)["epochs_before"] == before)
-
-
-class LongerStopping(EarlyStopping):
-    """Early stopping in a run that is trained longer: the best epoch may be an earlier one."""
-
-    def __init__(self, monitor: str, patience: int, records: Sequence[dict[str, float]]) -> None:
-        """Store the records of the earlier epochs, which may include the best."""
-        super().__init__(monitor, patience)
-        self.records = records
-
-    def on_train_begin(self, run: Run) -> None:
-        """Keep the initial model as the best so far."""
-        super().on_train_begin(run)
-        if run.step == 0:
-            values = [self.sign * record[self.monitor] for record in self.records]
-            values = [-math.inf if math.isnan(value) else value for value in values]
-            self.best = max(values)
-            self.best_epoch = values.index(self.best) + 1 - len(values)
-            self.kept = run.snapshot()
-
-    def reason(self) -> str:
-        """Return the reason of the stop, with epochs counted over the whole run."""
-        return f"{self.monitor} has not improved since epoch {len(self.records) + self.best_epoch}"

@@ -24,11 +24,6 @@ def with_value(name: str, value: object) -> str:
     return option(name, f"{name}={value!r}", as_text(name, value))
 
 
-def value_of(name: str, value: object) -> str:
-    """Mark a value of an option."""
-    return option(f"{VALUE}{name}", repr(value), as_text(name, value))
-
-
 def call_to_resume(place: Path) -> str:
     """Mark the call that continues the run of a folder."""
     return option("resume", f"run(..., out={str(place)!r}, resume=True)", f"{place}")
@@ -72,8 +67,3 @@ def _value(text: str) -> object:
         with suppress(ValueError):
             return kind(text)
     return text
-
-
-def in_words_of(error: ChainruleError) -> None:
-    """Rewrite an error's message in place, with the names of a run's settings."""
-    error.args = (told(error), *error.args[1:])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import shlex
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from chainrule.core.files import cells, write_whole
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import folder
 from chainrule.recipe.data import Data, Parts, image_shape
@@ -198,7 +201,7 @@ class TrainedRun(NamedTuple):
         history = {"records": self.history.records, "stopped": self.history.stopped}
         folder.write_json(self.place / "history.json", history)
         if (matrix := judgement.matrix) is not None:
-            folder.write_confusion(self.place / "confusion_matrix.csv", matrix, judgement.labels)
+            write_confusion(self.place / "confusion_matrix.csv", matrix, judgement.labels)
         folder.write_json(self.place / "metrics.json", {**judgement.to_json(), **more})
 
     def save_model(self, path: Path) -> None:
@@ -220,3 +223,12 @@ class TrainedRun(NamedTuple):
             save(self.estimator, path, extra)
         else:
             self.model.save(path, extra=extra | {TABLE: table.preprocessor.to_data()})
+
+
+def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
+    """Write the matrix with its labels: a row per true class, a column per predicted one."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["true \\ predicted", *cells(labels)])
+    writer.writerows([*cells([label]), *row] for label, row in zip(labels, matrix.tolist(), strict=True))
+    write_whole(path, text.getvalue().encode())

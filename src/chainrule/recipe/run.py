@@ -27,7 +27,7 @@ from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice
 from chainrule.recipe.data import Data, check_is_table, load
 from chainrule.recipe.judge import Judgement, decided, judge, positive_of
-from chainrule.recipe.messages import in_words_of, with_value
+from chainrule.recipe.messages import told, with_value
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import DEMANDS, NAMES, TIES, Settings
 from chainrule.recipe.tracked import followers
@@ -130,6 +130,11 @@ def run(
     except ChainruleError as error:
         in_words_of(error)
         raise
+
+
+def in_words_of(error: ChainruleError) -> None:
+    """Rewrite an error's message in place, with the names of a run's settings."""
+    error.args = (told(error), *error.args[1:])
 
 
 @contextmanager

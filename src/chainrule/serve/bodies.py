@@ -7,8 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
-from functools import lru_cache, partial
-from importlib.util import find_spec
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from chainrule.core.files import cells, to_json
@@ -24,7 +23,6 @@ from chainrule.serve.answering import ServedModel
 from chainrule.serve.rows import BODY, ReadsRows, RequestRows, shown
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
-TYPES = (JSON, CSV, ARROW)
 MAX_DIGITS = 300
 """The maximum digits of a whole number in JSON, which float64 holds."""
 _CELL_BYTES = 8
@@ -221,11 +219,6 @@ def json_reply(value: object, status: int = 200, headers: tuple[Header, ...] = (
     return Reply(status, JSON, to_json(value).encode("utf-8", "replace"), headers)
 
 
-def refusal(error: RefusedError) -> Reply:
-    """Return the reply to a request that is refused: one sentence."""
-    return json_reply({"error": error.text}, error.status, error.headers)
-
-
 def written(answers: Answers, model: ServedModel, rows: RequestRows, kind: str) -> bytes:
     """Return the body of a reply with answers. kind: one of TYPES."""
     labels = model.schema.label_names
@@ -252,44 +245,3 @@ def written(answers: Answers, model: ServedModel, rows: RequestRows, kind: str) 
 def writer(kind: str) -> Callable[[Answers, ServedModel, RequestRows], bytes]:
     """Return what writes answers in a type of TYPES."""
     return partial(written, kind=kind)
-
-
-@lru_cache(maxsize=64)
-def preferred(accept: bytes, own: str) -> str:
-    """Return the type of a reply. accept: the header, empty without one.  own: the type of the request.
-
-    The type of the request is chosen where the client takes anything. Raises RefusedError if no type suits.
-    """
-    if accept.strip() in (b"", b"*/*"):
-        return own
-    best, most = None, 0.0
-    for kind in (own, *TYPES):
-        weight = _weight(accept.decode("latin-1"), kind)
-        if weight > most and (kind != ARROW or find_spec("pyarrow") is not None):
-            best, most = kind, weight
-    if best is None:
-        raise RefusedError(406, f"The answers are {JSON}, {CSV} or {ARROW}; accept one of these.")
-    return best
-
-
-def _weight(accept: str, kind: str) -> float:
-    """Return the weight of a type in the header Accept, by the most specific range that has it; 0 for none."""
-    found, closest = 0.0, -1
-    for part in accept.split(",")[:32]:
-        name, *parameters = (each.strip().lower() for each in part.split(";"))
-        specific = (
-            2 if name == kind else 1 if name == f"{kind.partition('/')[0]}/*" else 0 if name == "*/*" else -1
-        )
-        if specific > closest:
-            closest, found = specific, _quality(parameters)
-    return found
-
-
-def _quality(parameters: list[str]) -> float:
-    for each in parameters:
-        if each.startswith("q="):
-            try:
-                return min(max(float(each[2:]), 0.0), 1.0)
-            except ValueError:
-                return 0.0
-    return 1.0

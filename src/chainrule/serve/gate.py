@@ -18,7 +18,7 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chainrule.serve.bodies import Header, RefusedError, Reply, refusal
+from chainrule.serve.bodies import Header, RefusedError, Reply, json_reply
 
 OPEN = frozenset(("/health", "/v2/health/live", "/v2/health/ready"))
 """The paths that need no token."""
@@ -171,7 +171,7 @@ class GuardedExchange:
         is_unread = self._has_more
         if is_unread and not self._waits_to_send:
             await self._drop()
-        reply = refusal(error)
+        reply = refusal_of(error)
         await send_reply(self.send, reply, (b"connection", b"close") if is_unread else None)
 
     async def _drop(self) -> None:
@@ -181,6 +181,11 @@ class GuardedExchange:
                 while self._has_more and count < DROPPED:
                     message = await self.receive()
                     count += len(message.get("body", b""))
+
+
+def refusal_of(error: RefusedError) -> Reply:
+    """Return the reply to a request that is refused: one sentence."""
+    return json_reply({"error": error.text}, error.status, error.headers)
 
 
 async def send_reply(

@@ -28,7 +28,7 @@ from chainrule.errors import ChainruleError
 from chainrule.serve import inference
 from chainrule.serve.answering import Extras, share_of
 from chainrule.serve.arrival import ArrivingBody, Room
-from chainrule.serve.bodies import JSON, TYPES, Limits, RefusedError, Reply, json_reply, preferred, refused
+from chainrule.serve.bodies import ARROW, CSV, JSON, Limits, RefusedError, Reply, json_reply, refused
 from chainrule.serve.connection import Timed, listen, settings
 from chainrule.serve.gate import PATTERN, READ_HEADERS, ServiceGate, send_reply
 from chainrule.serve.large import Form
@@ -40,6 +40,9 @@ from chainrule.serve.service import KIND, LIMITS, Service
 Endpoint = Callable[[Scope, Receive], Awaitable[Reply]]
 FIELDS = 16
 """The maximum fields of a query."""
+
+
+TYPES = (JSON, CSV, ARROW)
 
 
 def make_app(service: Service, *, has_token: bool = False) -> Router:
@@ -62,7 +65,7 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
         headers = scope[READ_HEADERS]
         kind = content_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b""))
         asked = asked_by(scope["query_string"])
-        wanted = preferred(headers.get(b"accept", b""), kind)
+        wanted = preferred_type(headers.get(b"accept", b""), kind)
         return await answer(scope, receive, Form(kind, wanted, asked))
 
     async def health(scope: Scope, receive: Receive) -> Reply:
@@ -131,6 +134,47 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
         default=unknown,
         lifespan=lifespan,
     )
+
+
+@lru_cache(maxsize=64)
+def preferred_type(accept: bytes, own: str) -> str:
+    """Return the type of a reply. accept: the header, empty without one.  own: the type of the request.
+
+    The type of the request is chosen where the client takes anything. Raises RefusedError if no type suits.
+    """
+    if accept.strip() in (b"", b"*/*"):
+        return own
+    best, most = None, 0.0
+    for kind in (own, *TYPES):
+        weight = _weight(accept.decode("latin-1"), kind)
+        if weight > most and (kind != ARROW or find_spec("pyarrow") is not None):
+            best, most = kind, weight
+    if best is None:
+        raise RefusedError(406, f"The answers are {JSON}, {CSV} or {ARROW}; accept one of these.")
+    return best
+
+
+def _weight(accept: str, kind: str) -> float:
+    """Return the weight of a type in the header Accept, by the most specific range that has it; 0 for none."""
+    found, closest = 0.0, -1
+    for part in accept.split(",")[:32]:
+        name, *parameters = (each.strip().lower() for each in part.split(";"))
+        specific = (
+            2 if name == kind else 1 if name == f"{kind.partition('/')[0]}/*" else 0 if name == "*/*" else -1
+        )
+        if specific > closest:
+            closest, found = specific, _quality(parameters)
+    return found
+
+
+def _quality(parameters: list[str]) -> float:
+    for each in parameters:
+        if each.startswith("q="):
+            try:
+                return min(max(float(each[2:]), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
 
 
 class Answering:

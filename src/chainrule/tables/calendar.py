@@ -111,12 +111,6 @@ def orders_of(texts: Sequence[str]) -> list[str]:
     return fitting
 
 
-def order_of(texts: Sequence[str]) -> str | None:
-    """Return the one order in which all texts are surely dates; None if there is none, and if there are several."""
-    found = orders_of(texts)
-    return found[0] if len(found) == 1 and found != ["minguo"] else None
-
-
 def _read(text: str, order: str) -> float:
     if order == "minguo":
         text, order = _of_minguo(text), "ymd"
@@ -210,11 +204,6 @@ def _clock(found: re.Match[str]) -> tuple[int, int, int]:
     return hour, int(parts["minute"]), int(parts["second"] or 0)
 
 
-def in_range(seconds: Array) -> Array:
-    """Return the dates, NaN for those beyond LATEST."""
-    return np.where(np.abs(seconds) <= LATEST, seconds, np.nan)
-
-
 def number(seconds: Array, part: str, origin: float) -> Array:
     """Return a part of dates as numbers; NaN for missing dates."""
     if part == "days":
@@ -250,10 +239,3 @@ def _years(seconds: Array) -> tuple[Array, Array]:
 def as_text(seconds: float) -> str:
     """Return a moment as ISO text, to the microsecond."""
     return str(np.datetime64(round(seconds * 1e6), "us"))
-
-
-def from_text(text: str) -> float:
-    """Return the seconds since 1970 of what `as_text` wrote. Raises ValueError for other text."""
-    if not re.fullmatch(r"-?\d{4,5}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}", text, re.ASCII):
-        raise ValueError(text[:40])
-    return float(np.datetime64(text, "us").astype(np.int64)) / 1e6

@@ -206,17 +206,3 @@ class DescribedTable(records.TextResult):
         return (
             f"<DescribedTable of {len(self):,} columns, {len(self.dropped):,} dropped: {outputs:,} outputs>"
         )
-
-
-def describe(learned: Sequence[LearnedColumn], rows: int | None) -> DescribedTable:
-    """Return what was learned as a table of its own."""
-    return DescribedTable(
-        tuple(
-            DescribedColumn(
-                *(each.name, each.kind, each.why, each.became, each.missing, each.infinite, each.distinct),
-                *(each.merged, len(each.outputs()), each.size, each.marks),
-            )
-            for each in learned
-        ),
-        rows,
-    )

@@ -110,14 +110,6 @@ def numbers(name: str, values: Any, form: str = "number") -> Column:
     return replace(column, decimal=values.decimal, written=written)
 
 
-def times(name: str, values: NDArray[Any]) -> Column:
-    """Return a column of NumPy's dates or time differences, as seconds."""
-    fine = values.astype("M8[us]" if values.dtype.kind == "M" else "m8[us]")
-    seconds = fine.astype(np.int64) / 1e6
-    seconds[np.isnat(fine)] = np.nan
-    return Column(name, "date" if values.dtype.kind == "M" else "duration", seconds)
-
-
 def texts(name: str, values: Iterable[str | float | None]) -> Column:
     """Return a column of texts, without blanks around them; an empty one is missing, and so is NaN.
 
@@ -174,16 +166,6 @@ def mask_of(values: object) -> NDArray[np.bool_] | None:
         return None
     mask = np.ma.getmaskarray(values)
     return mask if mask.any() else None
-
-
-def unmasked(values: NDArray[Any]) -> NDArray[Any]:
-    """Return an array with masked cells as missing ones: NaT among dates and durations, else None among objects."""
-    if (mask := mask_of(values)) is None:
-        return values
-    is_time = values.dtype.kind in "mM"  # as objects, those in nanoseconds would be integers
-    made = np.ma.getdata(values).copy() if is_time else np.ma.getdata(values).astype(object)
-    made[mask] = "NaT" if is_time else None
-    return made
 
 
 def is_missing_cell(value: object) -> bool:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from chainrule.core import codec
 from chainrule.core.codec import ASCENDING, from_to, sized
-from chainrule.errors import FormatError
 from chainrule.tables.learned import LearnedColumn, placed
 
 MOST_CATEGORIES = 64
@@ -98,12 +97,3 @@ class Crossed(NamedTuple):
     def codes(self, out: NDArray[np.floating]) -> NDArray[np.int64]:
         """Return the cell of each row of outputs: that of the first column times the cells of the second, plus its."""
         return self.first.codes(out) * self.second.cells + self.second.codes(out)
-
-
-def read_pairs(data: object, learned: Sequence[LearnedColumn]) -> tuple[Crossed, ...]:
-    """Return pairs from JSON values. Raises FormatError for others, and for columns that the table has not."""
-    made = codec.read(tuple[Crossed, ...], data, "the pairs of columns")
-    known = {side[:5] for side in sides(learned)}
-    if not all(side[:5] in known for pair in made for side in pair[:2]):
-        raise FormatError("crossed must be pairs of columns of the table; the data was damaged.")
-    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_X_y, column_or_1d
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from chainrule.data import checks
 from chainrule.data.samples import Samples, joined
@@ -21,7 +21,7 @@ from chainrule.tables.marks import check_missing
 from chainrule.tables.numbers import Targets
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.reading import RawTable
-from chainrule.tables.rows import as_weights, check_lengths, rows_of
+from chainrule.tables.rows import as_weights, rows_of
 from chainrule.tables.sources import NOTHING, OfAllRows, ReadTable, kinds_in_part, known_of
 from chainrule.tables.structure import FREE, RowStructure, RowValues, Split, read_structure, times_of
 
@@ -179,6 +179,22 @@ def checked(
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
     data = FitData(samples, targets, sample_weight=sample_weight)
     return replace(data, validation=validation, y_val=given.y_val, passed_weight=passed_weight)
+
+
+def check_lengths(X: object, y: object) -> None:
+    """Check that there is one target for each row of a frame or an array X, and at least one. Raises DataError."""
+    shape: Sequence[int] = getattr(X, "shape", ())
+    try:
+        rows, targets = shape[0], _num_samples(y)
+    except (TypeError, IndexError):
+        return  # scikit-learn's checks say what they are
+    if not rows and not targets:
+        raise DataError("Found array with 0 sample(s) while a minimum of 1 is required; X needs rows.")
+    if targets != rows:
+        raise DataError(
+            f"Found input variables with inconsistent numbers of samples: [{rows}, {targets}]: X has {rows:,} rows and "
+            f"y has {targets:,}; pass one target for each row."
+        )
 
 
 def check_weights(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,16 +13,18 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from chainrule.core import hints
+from chainrule.core.arrays import evenly_spaced
+from chainrule.datasets import numerals
 from chainrule.errors import DataError, instead
 from chainrule.tables import calendar, kinds, marks
 from chainrule.tables.column import Column
 from chainrule.tables.kinds import Taken
 from chainrule.tables.learned import MOST_CODES, Lane, LearnedColumn
-from chainrule.tables.rarity import USUAL_COUNT, TargetGiver, rows_of_a_code
-from chainrule.tables.scaling import SCALES, WAYS, fit_levels
+from chainrule.tables.rarity import MIN_COUNT, USUAL_COUNT, KnownTarget, TargetGiver, mean_squares
+from chainrule.tables.scaling import SCALES, WAYS, Scaling, fit_realmlp
 from chainrule.tables.spellings import FEWEST_NUMBERS
 from chainrule.tables.statistics import Array, Ordered
-from chainrule.tables.target import hint_of_numbers, hint_of_prose
+from chainrule.tables.target import unit_of
 
 _IDENTIFIER = re.compile(
     r"(?:|index|idx|ix|u?uid|guid|rowid|row[ _.]?(?:names?|nr|no|num(?:ber)?)?|unnamed: ?\d+|"
@@ -37,6 +40,14 @@ _MOMENTS = (
 """The years 1980 to 2099 in seconds, milliseconds and microseconds since 1970, and 1800 to 2100 as 20241231, also with
 the time of the day."""
 _CAMEL = re.compile(r".*[a-z]I[Dd]")
+
+
+MIN_SHARE_RARE = 0.05
+"""of the rows must be of categories with fewer than the usual rows, or these make no difference."""
+
+
+MOST_READ = 1_000
+"""The texts that are looked at."""
 
 
 def is_identifier(name: str, taken: Taken) -> bool:
@@ -224,6 +235,64 @@ def _categorical(
     return begun._replace(became="embedded", size=size_of(len(kept), rules.embedding_size))
 
 
+def hint_of_prose(name: str, once: int, texts: int) -> None:
+    """Hint that a column of so many texts, `once` of them in one row each, has sentences."""
+    hints.give(
+        f"column {name!r} is free text: {once:,} of its {texts:,} texts occur in one row. It is treated as categories, "
+        "of which a network learns only repeated ones. "
+        + instead(
+            "Omit it, or extract columns from it, for example with scikit-learn's TfidfVectorizer and TruncatedSVD.",
+            f"Leave it out with --exclude-columns {shlex.quote(name)}, or write what it says into columns of its own.",
+        )
+    )
+
+
+def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
+    """Hint that a column of FEWEST_NUMBERS texts or more, each with its weight of rows, has numbers in most of them."""
+    some = [named[k] for k in evenly_spaced(len(named), MOST_READ).tolist()]
+    texts = [text for text, _ in some]
+    if unit := unit_of(texts):
+        hints.give(
+            f"column {name!r} has numbers with the unit {unit!r}, such as {texts[0][:40]!r}, and is taken for "
+            "categories; pass the numbers without it."
+        )
+        return
+    others = [(text, count) for text, count in some if not numerals.is_number(text)]
+    rows, other = sum(count for _, count in some), sum(count for _, count in others)
+    if not 0 < other <= rows / 2 or len(some) - len(others) < FEWEST_NUMBERS:
+        return
+    example = max(others, key=lambda each: each[1])[0]
+    hints.give(
+        f"column {name!r} has numbers, but text in {other / rows:.0%} of its rows, such as {example[:40]!r}, and is "
+        "taken for categories; correct these cells or leave them empty"
+        + instead(
+            f", or, where all are codes, pass TablePreprocessor(kinds={{{name!r}: 'category'}}) as preprocess.",
+            "; where all are codes, leave them as they are.",
+        )
+    )
+
+
+def rows_of_a_code(codes: Array, weights: Array | None, target: KnownTarget | None) -> int:
+    """Return how many rows a category needs for a code of its own.
+
+    codes: (n,), NaN for missing.  weights: (n,) or None.  target: of the rows, or None where it is not known.
+    """
+    if target is None:
+        return USUAL_COUNT
+    there = ~np.isnan(codes)
+    all_codes, mass = codes[there].astype(np.int64), np.ones(len(codes)) if weights is None else weights
+    counts = np.bincount(all_codes, mass[there])
+    rare = np.zeros(len(codes), bool)
+    rare[there] = ((counts >= MIN_COUNT) & (counts < USUAL_COUNT))[all_codes]
+    if mass[rare].sum() < MIN_SHARE_RARE * mass.sum():
+        return USUAL_COUNT
+    found = mean_squares(codes[rare], target.take(rare).columns(), mass[rare])
+    if found is None or not found.differ():
+        return USUAL_COUNT
+    rho = found.rho
+    return min(USUAL_COUNT, max(MIN_COUNT, math.ceil(1.5 * (1 - rho) / rho)))
+
+
 def _is_prose(texts: Iterable[str]) -> bool:
     """Return whether texts have three words or more on the whole, as names and keys do not."""
     words = [text.count(" ") + 1 for text in texts]
@@ -250,6 +319,12 @@ def _in_outputs(
         of_each += [sum(known.values()) - sum(of_each)] * bool(begun.merged)
         scales = [fit_levels((0, 1), (max(total - count, 0.0), count)) for count in of_each]
     return begun._replace(lanes=tuple(Lane(str(k), 0.0, scale) for k, scale in enumerate(scales)))
+
+
+def fit_levels(levels: Sequence[float], counts: Sequence[float]) -> Scaling:
+    """Return the scale "realmlp" of an output that is each of some numbers, in order, in so many rows."""
+    there = np.array(counts) > 0
+    return fit_realmlp(Ordered(np.array(levels, float)[there, None], np.array(counts, float)[there]))[0]
 
 
 def _numeric(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from chainrule.core import hints
 from chainrule.datasets import numerals
 from chainrule.errors import ConfigError, DataError, TableWarning
 from chainrule.tables import calendar, marks
+from chainrule.tables.calendar import LATEST, Array, orders_of
 from chainrule.tables.column import Column, plain
 from chainrule.tables.learned import LearnedColumn
 from chainrule.tables.spellings import (
@@ -22,10 +22,7 @@ from chainrule.tables.spellings import (
     are_codes,
     code_of,
     decimal_of,
-    decoded,
     nearly_numbers,
-    numbers_of,
-    numbers_of_text,
     spellings,
     without_words,
 )
@@ -69,7 +66,7 @@ def take(
     elif column.form == "boolean":
         found = Taken("boolean", "booleans", column.values, BOOLEANS)
     elif column.form == "date":
-        found = Taken("date", "dates", calendar.in_range(column.values))
+        found = Taken("date", "dates", is_in_range(column.values))
     else:
         found = Taken(
             column.form, f"{column.form}s", column.values, reads=column.decimal, infinite=column.infinite
@@ -83,6 +80,11 @@ def take(
         )
     has_words = found.kind == "number" and (found.has_words or column.has_words or asked == "number")
     return found._replace(why="asked" if asked is not None else found.why, has_words=has_words)
+
+
+def is_in_range(seconds: Array) -> Array:
+    """Return the dates, NaN for those beyond LATEST."""
+    return np.where(np.abs(seconds) <= LATEST, seconds, np.nan)
 
 
 def _text(column: Column, asked: str | None, table: Sequence[Column], is_target: bool) -> Taken:
@@ -107,7 +109,7 @@ def _text(column: Column, asked: str | None, table: Sequence[Column], is_target:
         return Taken("number", why, values, (), decimal, infinite, why == "mostly_numbers")
     orders = date_orders(column.texts) if asked in (None, "date") else []
     if len(orders) == 1:
-        seconds = calendar.in_range(decoded(column, calendar.read_dates(column.texts, orders[0])))
+        seconds = is_in_range(decoded(column, calendar.read_dates(column.texts, orders[0])))
         if orders == ["minguo"]:
             example = next(text for text in column.texts if not numerals.is_missing(text))
             day = calendar.as_text(calendar.read_dates([example], "minguo")[0])[:10]
@@ -128,25 +130,14 @@ def _text(column: Column, asked: str | None, table: Sequence[Column], is_target:
     return Taken("category", "texts", values, texts)
 
 
+def decoded(column: Column, read: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what was read of each text, for each row."""
+    return np.asarray(np.append(read, np.nan)[column.values])
+
+
 def date_orders(texts: Sequence[str]) -> list[str]:
     """Return the orders in which all texts are dates, see `calendar`: none where no text has a digit."""
     return calendar.orders_of(texts) if any(map(_DIGIT.search, texts)) else []
-
-
-def declared(column: Column) -> Column:
-    """Return a column of a type for categories: one, where its values are whole numbers of which some come again.
-
-    They are codes then. Fractions, and numbers that differ in all rows, are quantities that somebody made categories
-    of to save memory; other text is a category anyway.
-    """
-    values = column.values[~column.missing]
-    if column.form == "text" and (decimal := numerals.decimal_of(column.texts)) is not None:
-        values = numerals.read_numbers(column.texts, decimal)[values]
-    elif column.form != "number":
-        return column
-    there = values[~np.isnan(values)]
-    is_code = len(there) > 0 and bool((there % 1 == 0).all()) and len(np.unique(there)) < len(there)
-    return replace(column, category_by="declared") if is_code else column
 
 
 def categories(column: Column) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -198,20 +189,56 @@ def values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
 def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     kind, form = learned.kind, column.form
     if form == "number" and kind == "number":
-        return numbers_of(column, learned)
+        return read_spelled_numbers(column, learned)
     if learned.has_words and column.texts and form == "boolean":
         return np.full(len(column.values), np.nan)  # words among numbers, as "true" is beside others
     if form == kind or (kind == "number" and form == "boolean"):
-        return calendar.in_range(column.values) if kind == "date" else column.values
+        return is_in_range(column.values) if kind == "date" else column.values
     if form != "text" or kind == "duration":
         raise _changed(column, learned)
     try:
         if kind == "date":
-            order = learned.reads or calendar.order_of(column.texts) or "iso"
-            return calendar.in_range(decoded(column, calendar.read_dates(column.texts, order)))
+            order = learned.reads or order_of_dates(column.texts) or "iso"
+            return is_in_range(decoded(column, calendar.read_dates(column.texts, order)))
         return numbers_of_text(without_words(column) if learned.has_words else column, learned)
     except (ValueError, OverflowError) as error:
         raise _changed(column, learned) from error
+
+
+def read_spelled_numbers(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
+    """Return numbers that may have been read from text; where only a guess decided, by the sign of training."""
+    if not column.decimal or learned.reads in ("", column.decimal):
+        return column.values
+    if column.written is not None:
+        return numbers_of_text(column.written, learned)
+    _tell_sign(learned, column.decimal)
+    return column.values
+
+
+def numbers_of_text(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
+    """Return the numbers of text by the decimal sign of training, or by the other one where only that is possible."""
+    sign = learned.reads or decimal_of(column) or numerals.POINT
+    try:
+        read = numerals.read_numbers(column.texts, sign)
+    except ValueError:
+        sign = numerals.COMMA if sign == numerals.POINT else numerals.POINT
+        read = numerals.read_numbers(column.texts, sign)
+        _tell_sign(learned, sign)
+    return decoded(column, np.where(np.isinf(read), np.nan, read))
+
+
+def _tell_sign(learned: LearnedColumn, sign: str) -> None:
+    own, other = ("points", "commas") if sign == numerals.POINT else ("commas", "points")
+    hints.give(
+        f"column {learned.name!r} has decimal {own}, and had decimal {other} in training; its numbers are read with "
+        f"{own}. Check that they are right."
+    )
+
+
+def order_of_dates(texts: Sequence[str]) -> str | None:
+    """Return the one order in which all texts are surely dates; None if there is none, and if there are several."""
+    found = orders_of(texts)
+    return found[0] if len(found) == 1 and found != ["minguo"] else None
 
 
 def _booleans(column: Column, learned: LearnedColumn) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,16 +18,16 @@ from chainrule.core import codec
 from chainrule.core.codec import from_to, sized
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
-from chainrule.errors import ConfigError, FormatError, ShapeError
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.tables import calendar, fitting, kinds, marks, reading
-from chainrule.tables.cells import DescribedTable, describe
+from chainrule.tables.cells import DescribedColumn, DescribedTable
 from chainrule.tables.column import LONGEST
-from chainrule.tables.crossed import Crossed, read_pairs
+from chainrule.tables.crossed import Crossed, sides
 from chainrule.tables.encoding import Embedded, Encoder, embedded, numbers, places_of, read_for, rising
 from chainrule.tables.learned import LearnedColumn
 from chainrule.tables.marks import check_missing
-from chainrule.tables.rarity import KnownTarget, as_target
-from chainrule.tables.rows import row_weights
+from chainrule.tables.rarity import KnownTarget
+from chainrule.tables.rows import as_weights
 from chainrule.tables.scaling import LARGEST, SCALES
 
 _SETTINGS = (
@@ -37,6 +38,10 @@ _SETTINGS = (
 BLOCK = 8192
 """The rows whose inputs are made and used at a time: one network's input of them stays in the cache, and 1,024 divides
 them, by which the engines take rows."""
+
+
+MOST_CLASSES = 20
+"""Whole numbers of more values are numbers, and text of more is not looked at."""
 
 
 class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -156,7 +161,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         @cache
         def target() -> KnownTarget | None:  # asked for if a column has many categories
-            known = as_target(y, table.rows)
+            known = read_known_target(y, table.rows)
             return known if known is None or weights is None else known.take(kept)
 
         learned = fitting.learn(columns, weights, rules, target)
@@ -267,7 +272,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def columns_(self) -> DescribedTable:
         """The kind of each column, the reason, and its encoding. Print it."""
         self._check_fitted()
-        return describe(self._learned, self._rows)
+        return describe_columns(self._learned, self._rows)
 
     @property
     def learned_(self) -> tuple[LearnedColumn, ...]:
@@ -366,6 +371,70 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
 
 
+def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    """Return the weights as float64, None where all are 1."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(as_weights(sample_weight))
+    if weights.shape != (rows,):
+        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
+    return None if (weights == 1).all() else weights
+
+
+def read_known_target(y: Any, rows: int) -> KnownTarget | None:
+    """Return targets of any type; None where they are not known, or are nothing that this is for."""
+    if y is None:
+        return None
+    try:
+        found = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        found = found.reshape(len(found), -1)
+        if len(found) != rows or not found.size:
+            return None
+        try:
+            numbers = found.astype(np.float64)
+        except (TypeError, ValueError):
+            numbers = None
+        if numbers is not None and not np.isfinite(numbers).all():
+            return None
+        if found.shape[1] == 1 and (numbers is None or (numbers == np.floor(numbers)).all()):
+            column = found[:, 0].astype(str) if numbers is None else numbers[:, 0]
+            distinct, codes = np.unique(column, return_inverse=True)
+            if len(distinct) <= MOST_CLASSES:
+                return KnownTarget(codes, len(distinct))
+    except (TypeError, ValueError, OverflowError):  # what a target may be is not checked here
+        return None
+    if numbers is None:
+        return None
+    numbers = numbers / np.maximum(np.abs(numbers).max(0), np.finfo(float).tiny)
+    deviation = numbers.std(0)
+    return KnownTarget(numbers / np.where(deviation > 0, deviation, 1.0))
+
+
+def read_pairs(data: object, learned: Sequence[LearnedColumn]) -> tuple[Crossed, ...]:
+    """Return pairs from JSON values. Raises FormatError for others, and for columns that the table has not."""
+    made = codec.read(tuple[Crossed, ...], data, "the pairs of columns")
+    known = {side[:5] for side in sides(learned)}
+    if not all(side[:5] in known for pair in made for side in pair[:2]):
+        raise FormatError("crossed must be pairs of columns of the table; the data was damaged.")
+    return made
+
+
+def describe_columns(learned: Sequence[LearnedColumn], rows: int | None) -> DescribedTable:
+    """Return what was learned as a table of its own."""
+    return DescribedTable(
+        tuple(
+            DescribedColumn(
+                *(each.name, each.kind, each.why, each.became, each.missing, each.infinite, each.distinct),
+                *(each.merged, len(each.outputs()), each.size, each.marks),
+            )
+            for each in learned
+        ),
+        rows,
+    )
+
+
 def _check_size(table: reading.RawTable) -> None:
     shape = (table.rows, len(table.columns))
     for count, what in ((shape[1], "feature(s)"), (shape[0], "sample(s)")):
@@ -456,12 +525,19 @@ def _column(data: dict[str, Any], where: str) -> LearnedColumn:
     own = dict(data)
     if own.get("kind") == "date":
         try:
-            own["origin"] = calendar.from_text(str(data.get("origin"))[:40])
+            own["origin"] = calendar_from_text(str(data.get("origin"))[:40])
         except (ValueError, OverflowError) as error:
             raise _damaged(f"origin of {where} must be a date such as 2024-12-31T00:00:00.000000") from error
     if isinstance(lanes := data.get("lanes"), list) and all(isinstance(lane, list) for lane in lanes):
         own["lanes"] = [[*lane[:2], [*lane[2:5], lane[5:]]] for lane in lanes]
     return codec.read(LearnedColumn, own, where, _damaged)
+
+
+def calendar_from_text(text: str) -> float:
+    """Return the seconds since 1970 of what `as_text` wrote. Raises ValueError for other text."""
+    if not re.fullmatch(r"-?\d{4,5}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}", text, re.ASCII):
+        raise ValueError(text[:40])
+    return float(np.datetime64(text, "us").astype(np.int64)) / 1e6
 
 
 def _damaged(fault: str) -> FormatError:

@@ -53,12 +53,8 @@ from chainrule.tables.statistics import Array
 
 USUAL_COUNT, MIN_COUNT = 10, 2
 """The rows that a category needs where nothing is known of it, and at least."""
-MIN_SHARE_RARE = 0.05
-"""of the rows must be of categories with fewer than the usual rows, or these make no difference."""
 SURE = 4.0
 """standard errors of F that it must be above 1"""
-MOST_CLASSES = 20
-"""Whole numbers of more values are numbers, and text of more is not looked at."""
 
 
 class KnownTarget:
@@ -82,35 +78,6 @@ class KnownTarget:
 
 TargetGiver = Callable[[], KnownTarget | None]
 """Gives the targets of a table when they are first needed."""
-
-
-def as_target(y: Any, rows: int) -> KnownTarget | None:
-    """Return targets of any type; None where they are not known, or are nothing that this is for."""
-    if y is None:
-        return None
-    try:
-        found = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
-        found = found.reshape(len(found), -1)
-        if len(found) != rows or not found.size:
-            return None
-        try:
-            numbers = found.astype(np.float64)
-        except (TypeError, ValueError):
-            numbers = None
-        if numbers is not None and not np.isfinite(numbers).all():
-            return None
-        if found.shape[1] == 1 and (numbers is None or (numbers == np.floor(numbers)).all()):
-            column = found[:, 0].astype(str) if numbers is None else numbers[:, 0]
-            distinct, codes = np.unique(column, return_inverse=True)
-            if len(distinct) <= MOST_CLASSES:
-                return KnownTarget(codes, len(distinct))
-    except (TypeError, ValueError, OverflowError):  # what a target may be is not checked here
-        return None
-    if numbers is None:
-        return None
-    numbers = numbers / np.maximum(np.abs(numbers).max(0), np.finfo(float).tiny)
-    deviation = numbers.std(0)
-    return KnownTarget(numbers / np.where(deviation > 0, deviation, 1.0))
 
 
 class MeanSquares(NamedTuple):
@@ -156,24 +123,3 @@ def mean_squares(
         within += float((mass * (column - means[of]) ** 2).sum())
     typical = (size - float((counts**2).sum()) / size) / (groups - 1)
     return MeanSquares(between / (groups - 1), within / (size - groups), groups, size, typical)
-
-
-def rows_of_a_code(codes: Array, weights: Array | None, target: KnownTarget | None) -> int:
-    """Return how many rows a category needs for a code of its own.
-
-    codes: (n,), NaN for missing.  weights: (n,) or None.  target: of the rows, or None where it is not known.
-    """
-    if target is None:
-        return USUAL_COUNT
-    there = ~np.isnan(codes)
-    all_codes, mass = codes[there].astype(np.int64), np.ones(len(codes)) if weights is None else weights
-    counts = np.bincount(all_codes, mass[there])
-    rare = np.zeros(len(codes), bool)
-    rare[there] = ((counts >= MIN_COUNT) & (counts < USUAL_COUNT))[all_codes]
-    if mass[rare].sum() < MIN_SHARE_RARE * mass.sum():
-        return USUAL_COUNT
-    found = mean_squares(codes[rare], target.take(rare).columns(), mass[rare])
-    if found is None or not found.differ():
-        return USUAL_COUNT
-    rho = found.rho
-    return min(USUAL_COUNT, max(MIN_COUNT, math.ceil(1.5 * (1 - rho) / rho)))

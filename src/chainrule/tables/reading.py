@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from chainrule.data import frames
 from chainrule.data.frames import as_columns, is_pandas
+from chainrule.datasets import numerals
 from chainrule.errors import DataError, ShapeError
-from chainrule.tables.column import CategoryCells, Column, objects, texts, times, unmasked
+from chainrule.tables.column import CategoryCells, Column, mask_of, objects, texts
 from chainrule.tables.column import numbers as numbers_of
-from chainrule.tables.kinds import declared
 from chainrule.tables.spellings import with_truths
 
 MAX_FEW_ROWS = 64
@@ -230,8 +230,16 @@ def _series(name: str, series: Any) -> Column:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         values = series.to_numpy()
         if values.dtype.kind in "mM":
-            return times(name, values)
+            return read_times(name, values)
     return objects(name, series.to_list())
+
+
+def read_times(name: str, values: NDArray[Any]) -> Column:
+    """Return a column of NumPy's dates or time differences, as seconds."""
+    fine = values.astype("M8[us]" if values.dtype.kind == "M" else "m8[us]")
+    seconds = fine.astype(np.int64) / 1e6
+    seconds[np.isnat(fine)] = np.nan
+    return Column(name, "date" if values.dtype.kind == "M" else "duration", seconds)
 
 
 def _by_type(found: Column, native: object) -> Column:
@@ -243,7 +251,23 @@ def _by_type(found: Column, native: object) -> Column:
     dtype = getattr(dtype, "pyarrow_dtype", dtype)
     if type(dtype).__name__ not in ("CategoricalDtype", "DictionaryType", "Categorical", "Enum"):
         return found if dtype is None else found.in_frame()
-    return found if getattr(dtype, "ordered", False) else declared(found)
+    return found if getattr(dtype, "ordered", False) else declare_kind(found)
+
+
+def declare_kind(column: Column) -> Column:
+    """Return a column of a type for categories: one, where its values are whole numbers of which some come again.
+
+    They are codes then. Fractions, and numbers that differ in all rows, are quantities that somebody made categories
+    of to save memory; other text is a category anyway.
+    """
+    values = column.values[~column.missing]
+    if column.form == "text" and (decimal := numerals.decimal_of(column.texts)) is not None:
+        values = numerals.read_numbers(column.texts, decimal)[values]
+    elif column.form != "number":
+        return column
+    there = values[~np.isnan(values)]
+    is_code = len(there) > 0 and bool((there % 1 == 0).all()) and len(np.unique(there)) < len(there)
+    return replace(column, category_by="declared") if is_code else column
 
 
 def _by_levels(label: str, codes: NDArray[np.integer], distinct: Sequence[Any]) -> Column:
@@ -330,12 +354,22 @@ def _values(label: str, values: Any, name: str) -> Column:
         return _by_type(objects(label, list(values)), values)
     if values.ndim != 1:
         raise ShapeError(f"{name} needs one value per row in column {label!r}, not an array {values.shape}.")
-    return _slice(label, unmasked(values))
+    return _slice(label, unmask(values))
+
+
+def unmask(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array with masked cells as missing ones: NaT among dates and durations, else None among objects."""
+    if (mask := mask_of(values)) is None:
+        return values
+    is_time = values.dtype.kind in "mM"  # as objects, those in nanoseconds would be integers
+    made = np.ma.getdata(values).copy() if is_time else np.ma.getdata(values).astype(object)
+    made[mask] = "NaT" if is_time else None
+    return made
 
 
 def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
     try:
-        array = np.asarray(unmasked(X) if isinstance(X, np.ma.MaskedArray) else X)
+        array = np.asarray(unmask(X) if isinstance(X, np.ma.MaskedArray) else X)
         if array.dtype.kind in "USO" and not isinstance(X, np.ndarray):
             array = np.asarray(X, object)
     except (TypeError, ValueError, OverflowError) as error:
@@ -373,7 +407,7 @@ def _slice(label: str, values: NDArray[Any]) -> Column:
     if kind == "b":
         return numbers_of(label, values, "boolean")
     if kind in "mM":
-        return times(label, values)
+        return read_times(label, values)
     if kind == "U":
         return texts(label, values.tolist())
     return objects(label, values.tolist())

@@ -8,14 +8,14 @@ from typing import Any
 
 import narwhals
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples, validate_data
+from sklearn.utils.validation import validate_data
 
 from chainrule.core import hints
 from chainrule.datasets import numerals
 from chainrule.datasets.text_column import TextColumn, WrittenNumbers
-from chainrule.errors import ChainruleError, DataError, ShapeError
+from chainrule.errors import ChainruleError, DataError
 from chainrule.tables import calendar, reading
 from chainrule.tables.column import CategoryCells, is_missing_cell, mask_of
 
@@ -58,22 +58,6 @@ def check_finite(y: object, name: str = "y") -> None:
     )
 
 
-def check_lengths(X: object, y: object) -> None:
-    """Check that there is one target for each row of a frame or an array X, and at least one. Raises DataError."""
-    shape: Sequence[int] = getattr(X, "shape", ())
-    try:
-        rows, targets = shape[0], _num_samples(y)
-    except (TypeError, IndexError):
-        return  # scikit-learn's checks say what they are
-    if not rows and not targets:
-        raise DataError("Found array with 0 sample(s) while a minimum of 1 is required; X needs rows.")
-    if targets != rows:
-        raise DataError(
-            f"Found input variables with inconsistent numbers of samples: [{rows}, {targets}]: X has {rows:,} rows and "
-            f"y has {targets:,}; pass one target for each row."
-        )
-
-
 def hint_of_order(X: object, told: Mapping[str, object]) -> None:
     """Hint that something told of each row has the index of the frame X in another order: only places are matched.
 
@@ -112,18 +96,6 @@ def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
         raise DataError(
             f"sample_weight must be one number per row, not {sample_weight!r:.60}; pass the numbers themselves{of}."
         ) from error
-
-
-def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
-    """Return the weights as float64, None where all are 1."""
-    if sample_weight is None:
-        return None
-    weights = np.asarray(as_weights(sample_weight))
-    if weights.shape != (rows,):
-        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
-    return None if (weights == 1).all() else weights
 
 
 def missing_rows(y: object) -> NDArray[np.bool_] | None:

@@ -92,12 +92,6 @@ def fit_realmlp(x: Ordered) -> list[Scaling]:
     return _scales("realmlp", median, np.where(spread > 0, spread, high / 2 - low / 2))
 
 
-def fit_levels(levels: Sequence[float], counts: Sequence[float]) -> Scaling:
-    """Return the scale "realmlp" of an output that is each of some numbers, in order, in so many rows."""
-    there = np.array(counts) > 0
-    return fit_realmlp(Ordered(np.array(levels, float)[there, None], np.array(counts, float)[there]))[0]
-
-
 def _median_and_spread(x: Ordered) -> tuple[Array, Array]:
     first, median, third = x.quantiles((0.25, 0.5, 0.75))
     return median, np.minimum(third / 2 - first / 2, np.finfo(float).max / 2) * 2

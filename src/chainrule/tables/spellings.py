@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.core import hints
 from chainrule.datasets import numerals
 from chainrule.errors import TableWarning
 from chainrule.tables.column import Column
-from chainrule.tables.learned import LearnedColumn
 
 ROWS_OF_A_CODE = 2
 """the rows of each whole number, on average, from which those of a column of text are codes"""
@@ -140,11 +138,6 @@ def code_of(text: str, known: Mapping[str, int], spelled: Mapping[str, int], nam
 # --- numbers that were written as text: the decimal sign with which a column is read, in training and in later tables
 
 
-def decoded(column: Column, read: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what was read of each text, for each row."""
-    return np.asarray(np.append(read, np.nan)[column.values])
-
-
 def decimal_of(column: Column, table: Iterable[Column] = ()) -> str | None:
     """Return the decimal sign with which all texts of a column are numbers; None if there is none.
 
@@ -161,33 +154,3 @@ def decimal_of(column: Column, table: Iterable[Column] = ()) -> str | None:
             "separate thousands; convert the column to numbers if they are decimal commas."
         )
     return others.pop() if len(others) == 1 else numerals.POINT
-
-
-def numbers_of(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
-    """Return numbers that may have been read from text; where only a guess decided, by the sign of training."""
-    if not column.decimal or learned.reads in ("", column.decimal):
-        return column.values
-    if column.written is not None:
-        return numbers_of_text(column.written, learned)
-    _tell_sign(learned, column.decimal)
-    return column.values
-
-
-def numbers_of_text(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
-    """Return the numbers of text by the decimal sign of training, or by the other one where only that is possible."""
-    sign = learned.reads or decimal_of(column) or numerals.POINT
-    try:
-        read = numerals.read_numbers(column.texts, sign)
-    except ValueError:
-        sign = numerals.COMMA if sign == numerals.POINT else numerals.POINT
-        read = numerals.read_numbers(column.texts, sign)
-        _tell_sign(learned, sign)
-    return decoded(column, np.where(np.isinf(read), np.nan, read))
-
-
-def _tell_sign(learned: LearnedColumn, sign: str) -> None:
-    own, other = ("points", "commas") if sign == numerals.POINT else ("commas", "points")
-    hints.give(
-        f"column {learned.name!r} has decimal {own}, and had decimal {other} in training; its numbers are read with "
-        f"{own}. Check that they are right."
-    )

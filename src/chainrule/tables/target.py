@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import hints, records
-from chainrule.core.arrays import evenly_spaced
 from chainrule.datasets import numerals
-from chainrule.errors import ChainruleError, DataError, counted, instead
+from chainrule.errors import ChainruleError, DataError, counted
 from chainrule.tables import kinds, reading
 from chainrule.tables.column import Column, numbers
-from chainrule.tables.spellings import FEWEST_NUMBERS, decimal_of
+from chainrule.tables.spellings import decimal_of
 
 _CURRENCY = r"(?:[A-Z]{1,3})?[$€£¥₩₹₽₺₫฿]|[A-Z]{3}(?= )"
 _NUMBER = re.compile(rf"(?:({_CURRENCY}) ?)?([+-]?[\d.,]*\d[\d.,]*)(?: ?([^\d\s.,+-][^\d\s]{{0,7}}))?")
@@ -26,8 +24,6 @@ MOST_CLASSES = 20
 """Whole numbers with more distinct values are taken for a quantity."""
 ROWS_A_CLASS = 10
 """and so are those with fewer rows a value on average"""
-MOST_READ = 1_000
-"""The texts that are looked at."""
 
 
 @records.kind("inferred_task")
@@ -147,40 +143,3 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
     if distinct <= MOST_CLASSES and rows >= ROWS_A_CLASS * distinct:
         return InferredTask("multiclass", "few_whole_numbers", distinct, missing)
     return InferredTask("regression", "many_whole_numbers", distinct, missing)
-
-
-def hint_of_prose(name: str, once: int, texts: int) -> None:
-    """Hint that a column of so many texts, `once` of them in one row each, has sentences."""
-    hints.give(
-        f"column {name!r} is free text: {once:,} of its {texts:,} texts occur in one row. It is treated as categories, "
-        "of which a network learns only repeated ones. "
-        + instead(
-            "Omit it, or extract columns from it, for example with scikit-learn's TfidfVectorizer and TruncatedSVD.",
-            f"Leave it out with --exclude-columns {shlex.quote(name)}, or write what it says into columns of its own.",
-        )
-    )
-
-
-def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
-    """Hint that a column of FEWEST_NUMBERS texts or more, each with its weight of rows, has numbers in most of them."""
-    some = [named[k] for k in evenly_spaced(len(named), MOST_READ).tolist()]
-    texts = [text for text, _ in some]
-    if unit := unit_of(texts):
-        hints.give(
-            f"column {name!r} has numbers with the unit {unit!r}, such as {texts[0][:40]!r}, and is taken for "
-            "categories; pass the numbers without it."
-        )
-        return
-    others = [(text, count) for text, count in some if not numerals.is_number(text)]
-    rows, other = sum(count for _, count in some), sum(count for _, count in others)
-    if not 0 < other <= rows / 2 or len(some) - len(others) < FEWEST_NUMBERS:
-        return
-    example = max(others, key=lambda each: each[1])[0]
-    hints.give(
-        f"column {name!r} has numbers, but text in {other / rows:.0%} of its rows, such as {example[:40]!r}, and is "
-        "taken for categories; correct these cells or leave them empty"
-        + instead(
-            f", or, where all are codes, pass TablePreprocessor(kinds={{{name!r}: 'category'}}) as preprocess.",
-            "; where all are codes, leave them as they are.",
-        )
-    )

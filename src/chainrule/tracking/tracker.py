@@ -156,14 +156,6 @@ class Tracker(Callback):
         return None
 
 
-def needed(module: str, what: str, extra: str) -> ModuleType:
-    """Return a module. Raises ConfigError where it is not installed. what: the tracker.  extra: of this package."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ConfigError(f"{what} needs {module}; install it: pip install 'chainrule[{extra}]'.") from error
-
-
 def settings_of(run: Run) -> dict[str, Setting]:
     """Return the settings of a run: network, optimizer, schedule, sizes, seed."""
     given, plan = run.settings, run.plan
@@ -183,3 +175,11 @@ def settings_of(run: Run) -> dict[str, Setting]:
         "engine": run.engine.name,
     }
     return flat(found)
+
+
+def needed(module: str, what: str, extra: str) -> ModuleType:
+    """Return a module. Raises ConfigError where it is not installed. what: the tracker.  extra: of this package."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ConfigError(f"{what} needs {module}; install it: pip install 'chainrule[{extra}]'.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +10,6 @@ from typing import Annotated, Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.core.codec import Count, one_of, sized
-from chainrule.errors import LeakWarning
 
 KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
 """Columns that give the target away; one that numbers the rows; rows with the inputs of another one; a column of
@@ -99,13 +97,3 @@ def asked() -> Iterator[None]:
         yield
     finally:
         IS_ASKED.reset(token)
-
-
-def is_silent() -> bool:
-    """Return whether nobody asks, and the user's filters ignore all warnings of the class: there is no need to look."""
-    if IS_ASKED.get():
-        return False
-    for action, message, category, module, _ in warnings.filters:
-        if issubclass(LeakWarning, category):
-            return action == "ignore" and message is None and module is None
-    return False

@@ -21,7 +21,7 @@ from chainrule.errors import LeakWarning
 from chainrule.tables import kinds
 from chainrule.tables.data import FitData, FitInput
 from chainrule.tables.rarity import mean_squares
-from chainrule.trust.notice import Notice, Notices, is_silent
+from chainrule.trust.notice import IS_ASKED, Notice, Notices
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import TargetEncoder
@@ -630,6 +630,16 @@ def of_fit(given: FitInput, data: FitData, is_alone: bool) -> Notices:
     for each in found:
         hints.give(LeakWarning(str(each), each))
     return Notices(found)
+
+
+def is_silent() -> bool:
+    """Return whether nobody asks, and the user's filters ignore all warnings of the class: there is no need to look."""
+    if IS_ASKED.get():
+        return False
+    for action, message, category, module, _ in warnings.filters:
+        if issubclass(LeakWarning, category):
+            return action == "ignore" and message is None and module is None
+    return False
 
 
 def looked_at(
