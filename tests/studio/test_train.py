@@ -38,7 +38,7 @@ from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import Settings
 from chainrule.studio import screens
-from chainrule.studio.screens.train import commands, look, timeline, training
+from chainrule.studio.screens.train import commands, timeline, training
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.session.commands import DOWNLOADS, find
 from chainrule.studio.session.messages import pack
@@ -208,7 +208,7 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
     studio.tabs.add(page)  # type: ignore[arg-type]
     monkeypatch.setattr(training, "PER_SECOND", 1e9)
     monkeypatch.setattr("chainrule.studio.screens.train.desk.PER_SECOND", 1e9)
-    monkeypatch.setattr(look, "SECONDS", 0.0)
+    monkeypatch.setattr(training, "SECONDS", 0.0)
     wide = [{"kind": "dense", "units": 300}, {"kind": "batch_norm"}, {"kind": "relu"}] * 12
     do(studio, "train.watch", page="one", visible=True)
     run = run_to_the_end(studio, {"samples": 256, "epochs": 1, "batch_size": 32, "layers": wide}).current()
@@ -217,8 +217,8 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
         assert sent and max(len(pack({"event": event, "data": data})) for data in sent) <= most
     last = page.of("train.look")[-1]["look"]
     assert last["activations"].dtype == np.float16
-    assert last["activations"].size == sum(link.shown for link in run.looks.layout) <= look.MAX_VALUES
-    assert len(last["layers"]) == len(last["gradient"]) <= look.MAX_ROWS
+    assert last["activations"].size == sum(link.shown for link in run.looks.layout) <= training.MAX_VALUES
+    assert len(last["layers"]) == len(last["gradient"]) <= training.MAX_ROWS
     assert sum(len(each["records"]) for each in page.of("train.epoch")) == 1
     assert page.of("train.epoch")[-1]["confusion"].sum() == 500
     assert page.of("train.state")[-1]["state"] == "done"
@@ -247,8 +247,8 @@ def test_a_look_takes_one_thread_and_leaves_the_others_as_they_were(
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
     found: list[list[int]] = []
-    measured = look.flow_of
-    monkeypatch.setattr(look, "flow_of", lambda run: (found.append(blas()), measured(run))[1])
+    measured = training.flow_of
+    monkeypatch.setattr(training, "flow_of", lambda run: (found.append(blas()), measured(run))[1])
     before = blas()
     if not before or max(before) == 1:
         pytest.skip("NumPy's products take one thread here")
@@ -470,13 +470,13 @@ def test_a_rate_that_is_too_high_fails_with_a_sentence_and_a_hint(studio: Studio
 
 def test_hints_of_the_curves():
     falling = list(np.linspace(2, 1, 40))
-    assert not look.is_rising(falling) and look.is_rising([*falling, *np.linspace(1, 4, 20)])
+    assert not training.is_rising(falling) and training.is_rising([*falling, *np.linspace(1, 4, 20)])
     # Means 0.05 of eight points that vary by 0.04 say nothing beside 0.035; of points that agree, they do.
     low, noisy = [0.035] * 20, [0.01, 0.09] * 4
-    assert not look.is_rising([*low, *noisy]) and look.is_rising([*low, *[0.05] * 8])
+    assert not training.is_rising([*low, *noisy]) and training.is_rising([*low, *[0.05] * 8])
     records = [{"loss": 1 / n, "val_loss": value} for n, value in enumerate([1.0, 0.8, 0.7, 0.8, 0.9], 1)]
-    assert look.is_overfitting(records) and not look.is_overfitting(records[:3])
-    assert [hint["code"] for hint in look.hints_of_loss(falling, records)] == ["overfitting"]
+    assert training.is_overfitting(records) and not training.is_overfitting(records[:3])
+    assert [hint["code"] for hint in training.hints_of_loss(falling, records)] == ["overfitting"]
 
 
 def test_dead_units_are_seen(studio: Studio):

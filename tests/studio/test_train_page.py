@@ -18,7 +18,7 @@ from pyarrow import parquet
 from chainrule import DataError, Model, load
 from chainrule.datasets import load_mnist
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio.screens.train import commands, look
+from chainrule.studio.screens.train import commands, training
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.session.start import open_data
 from chainrule.studio.session.studio import Studio
@@ -435,7 +435,7 @@ LATE = """(() => {
 @pytest.mark.slow
 def test_hints_may_come_before_the_settings(pages: Pages, studio: Studio, monkeypatch: pytest.MonkeyPatch):
     """A remedy that is a setting is offered once these are known; no script fails until then."""
-    monkeypatch.setattr(look, "hints_of_loss", lambda losses, records: [{"code": "overfitting"}])
+    monkeypatch.setattr(training, "hints_of_loss", lambda losses, records: [{"code": "overfitting"}])
     with pages.open("train", state={"train.form": LONG}) as page:
         page.click("[data-test=start]")
         page.wait_for_selector("[data-code=overfitting]")

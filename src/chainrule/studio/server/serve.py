@@ -76,7 +76,7 @@ def make_app(studio: Studio) -> Starlette:
             return JSONResponse(
                 {"error": "the file's name has characters that are not allowed; rename it."}, 400
             )
-        name = shortened(name)
+        name = shorten_name(name)
         path: Path = request.app.state.uploads / f"{next(counter)}-{name}"
         try:
             with path.open("wb") as file:
@@ -119,7 +119,7 @@ def make_app(studio: Studio) -> Starlette:
     )
 
 
-def shortened(name: str) -> str:
+def shorten_name(name: str) -> str:
     """Shorten a file name to the maximum bytes, keeping its extension."""
     stem, ending = ENDING.split(name, maxsplit=1)[:2] if ENDING.search(name) else (name, "")
     return stem.encode()[: MAX_NAME_BYTES - len(ending)].decode("utf-8", "ignore") + ending

@@ -34,7 +34,7 @@ def drift(found: DriftCheck) -> go.Figure:
                     orientation="h",
                     name=name,
                     marker={"color": color, "pattern": HATCH | {"shape": shape}},
-                    customdata=[told(found, shown[i].name) for i in own],
+                    customdata=[describe_column(found, shown[i].name) for i in own],
                     hovertemplate=said.column_told() + "<extra></extra>",
                 )
             )
@@ -48,7 +48,7 @@ def drift(found: DriftCheck) -> go.Figure:
                 mode="markers",
                 name=said.MORE_MISSING,
                 marker={"color": "#808890", "size": 9, "symbol": "diamond"},
-                customdata=[told(found, shown[i].name) for i, _ in more],
+                customdata=[describe_column(found, shown[i].name) for i, _ in more],
                 hovertemplate=said.column_told() + "<extra></extra>",
             )
         )
@@ -60,7 +60,7 @@ def drift(found: DriftCheck) -> go.Figure:
     return figure
 
 
-def told(found: DriftCheck, name: str) -> list[str]:
+def describe_column(found: DriftCheck, name: str) -> list[str]:
     """Return what the pointer shows of a column."""
     each = next(one for one in found.columns if one.name == name)
     nothing, percent = words.phrases.NOTHING, words.phrases.percent

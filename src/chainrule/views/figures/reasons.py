@@ -77,7 +77,7 @@ def beeswarm(found: Reasons) -> go.Figure:
                 mode="markers",
                 showlegend=False,
                 marker={"size": 5, "opacity": 0.75, **_colors(column, height if place == 0 else None)},
-                customdata=_told(column, rows),
+                customdata=_describe_rows(column, rows),
                 hovertemplate=said.point(html.escape(column.name)) + "<extra></extra>",
             )
         )
@@ -127,7 +127,7 @@ def dependence(found: Reasons, k: int) -> go.Figure:
                 name=title,
                 showlegend=bool(title) and ticks is None,
                 marker={"color": ORANGE if title else BLUE, "symbol": symbol, "size": 6, "opacity": 0.55},
-                customdata=_told(column.take(np.flatnonzero(chosen)), rows[chosen]),
+                customdata=_describe_rows(column.take(np.flatnonzero(chosen)), rows[chosen]),
                 hovertemplate=said.dependence_point(html.escape(column.name)) + "<extra></extra>",
             )
         )
@@ -189,7 +189,7 @@ def _colors(column: ReadColumn, height: int | None) -> dict[str, object]:
     return {"color": rank, **scale, **with_bar}
 
 
-def _told(column: ReadColumn, rows: NDArray[np.int64]) -> list[list[str]]:
+def _describe_rows(column: ReadColumn, rows: NDArray[np.int64]) -> list[list[str]]:
     """Return what the pointer shows of each row: its cell, and its number."""
     from chainrule.explain.reasons import shown
 

@@ -36,7 +36,7 @@ class Seen(NamedTuple):
     a: NDArray[Any]
 
 
-def _seen(studio: Studio, model: Trained, layer: str) -> Seen:
+def _activations_of(studio: Studio, model: Trained, layer: str) -> Seen:
     """Return z and a of a layer on the shown samples."""
     data = shown_part(studio)
     states = b"".join(part.tobytes() for state in model.states.values() for part in state)
@@ -61,7 +61,7 @@ def layer(studio: Studio, *, layer: str | None = None) -> dict[str, Any]:
         raise ConfigError("the network has no dense layer; add one on the screen Train.")
     name = names[0] if layer is None else layer
     links = editing.neurons_of(model, name)
-    seen = _seen(studio, model, name)
+    seen = _activations_of(studio, model, name)
     found = measures.measured(model, seen.part, name, seen.z, seen.a)
     return {
         "layers": [
@@ -112,7 +112,7 @@ def one(studio: Studio, *, layer: str, neuron: int, count: int = 8) -> dict[str,
         raise ConfigError(f"neuron must be from 0 to {width - 1}, the neurons of {layer}, not {neuron}.")
     if not 1 <= count <= MAX_EXAMPLES:
         raise ConfigError(f"count must be from 1 to {MAX_EXAMPLES}, not {count}.")
-    seen = _seen(studio, model, layer)
+    seen = _activations_of(studio, model, layer)
     values = seen.a[:, neuron]
     counts, ends = measures.histogram(values)
     most, least = measures.extremes(values, count)

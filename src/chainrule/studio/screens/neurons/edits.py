@@ -146,7 +146,7 @@ def ablate(model: Trained, layer: str, neuron: int, c: float, seen: NDArray[Any]
         p.b[neuron] = z
         return [
             f'p["{name}"].W[:, {neuron}] = 0  {about}',
-            f'p["{name}"].b[{neuron}] = {_written(p.b[neuron])}',
+            f'p["{name}"].b[{neuron}] = {_write_float(p.b[neuron])}',
         ]
     if not hasattr(p, "b") and c == 0 and _through(model, links[1:], neuron, 0.0) == 0:
         p.W[:, neuron] = 0
@@ -162,7 +162,7 @@ def ablate(model: Trained, layer: str, neuron: int, c: float, seen: NDArray[Any]
     q.b[:] += given * q.W[neuron]
     q.W[neuron] = 0
     return [
-        f'p["{reader.name}"].b[:] += np.{model.dtype}({_written(given)}) * p["{reader.name}"].W[{neuron}]  {about}',
+        f'p["{reader.name}"].b[:] += np.{model.dtype}({_write_float(given)}) * p["{reader.name}"].W[{neuron}]  {about}',
         f'p["{reader.name}"].W[{neuron}] = 0',
     ]
 
@@ -240,7 +240,7 @@ def _within(value: int, count: int, name: str) -> None:
         raise ConfigError(f"{name} must be from 0 to {count - 1}, not {value}.")
 
 
-def _written(value: object) -> str:
+def _write_float(value: object) -> str:
     """Format a number so that it is parsed to the same number in the model's precision."""
     return repr(float(str(value)))
 

@@ -40,13 +40,13 @@ def integers(studio: Studio) -> dict[str, Any]:
         'model.export("net.c", X, dtype="int8")  # writes it for a chip',
     ]
     return {
-        "told": {language: told(found, language) for language in LANGUAGES},
+        "told": {language: describe_effect(found, language) for language in LANGUAGES},
         "difference": found.difference,
         "code": "\n".join([*preamble(studio, most=ROWS), *lines]),
     }
 
 
-def told(found: Int8Effect, language: str) -> dict[str, Any]:
+def describe_effect(found: Int8Effect, language: str) -> dict[str, Any]:
     """Return the title, the sentences and the tables in a language."""
     with spoken_in(language):
         tables = [

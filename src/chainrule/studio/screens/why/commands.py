@@ -386,12 +386,15 @@ def _chapters(told: Story, language: str) -> list[dict[str, Any]]:
     """Return the chapters of a story in a language, without its pictures, which the page has."""
     with spoken_in(language):
         return [
-            {"title": chapter.title, "content": [made for part in chapter.content if (made := _told(part))]}
+            {
+                "title": chapter.title,
+                "content": [made for part in chapter.content if (made := _content_as_data(part))],
+            }
             for chapter in told.parts()
         ]
 
 
-def _told(part: object) -> dict[str, Any] | None:
+def _content_as_data(part: object) -> dict[str, Any] | None:
     """Return a part of a chapter as data; None for a picture."""
     if isinstance(part, str):
         return {"text": part}

@@ -1,4 +1,4 @@
-// What is measured inside a network while it trains: studio/screens/train/look.py and inspection/flow/diagnosis.py in JavaScript.
+// What is measured inside a network while it trains: studio/screens/train/training.py and inspection/flow/diagnosis.py in JavaScript.
 import { createGraph } from './graph.js';
 import { activationsAfter } from './letters.js';
 import { rms, rowsOf, thinned } from './studio.js';
