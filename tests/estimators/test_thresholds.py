@@ -20,7 +20,7 @@ from chainrule.core import codec
 from chainrule.estimators.thresholds import COUNTED, JudgedRows, by_costs, by_score, candidates, counted
 from chainrule.fitting.held import result_of
 from chainrule.tables.labels import Labels
-from chainrule.trust.decisions import Decision, checked_costs, threshold_of
+from chainrule.trust.decisions import Decision, check_costs, threshold_of
 from chainrule.trust.scorers import HeldOutScorer
 from chainrule.views import words
 
@@ -178,7 +178,7 @@ def test_costs_by_hand():
 )
 def test_costs_that_are_refused(costs: Any, message: str):
     with pytest.raises(ConfigError, match=message):
-        checked_costs(costs, TWO)
+        check_costs(costs, TWO)
 
 
 # --- a classifier ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from chainrule import MLPClassifier
 from chainrule.race import candidates
 from chainrule.race.candidates import Candidate
-from chainrule.tables.held_out import named
+from chainrule.tables.held_out import as_words
 
 RANDOM = np.random.default_rng(0)
 TABLE = {"a": RANDOM.normal(size=200), "b": RANDOM.normal(size=200)}
@@ -73,6 +73,6 @@ def test_sets_by_label_name_the_labels_with_too_few_rows():
 
 
 def test_many_classes_are_counted():
-    assert named(["a"]) == "class 'a'" and named([1, 2]) == "classes 1, 2"
-    assert named([*"abc"]) == "classes 'a', 'b', 'c'"
-    assert named([*"abcde"]) == "classes 'a', 'b', 'c' and 2 others"
+    assert as_words(["a"]) == "class 'a'" and as_words([1, 2]) == "classes 1, 2"
+    assert as_words([*"abc"]) == "classes 'a', 'b', 'c'"
+    assert as_words([*"abcde"]) == "classes 'a', 'b', 'c' and 2 others"

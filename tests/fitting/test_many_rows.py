@@ -18,7 +18,7 @@ from scipy.stats import norm
 
 from chainrule import DataError, TablePreprocessor
 from chainrule.tables import preprocessor, reading
-from chainrule.tables.column import objects, shortened
+from chainrule.tables.column import objects, shorten_text
 from chainrule.tables.encoding import levels_of
 from chainrule.tables.preprocessor import transform_blocks, transform_each
 from chainrule.tables.reading import MAX_FEW_ROWS
@@ -109,7 +109,7 @@ def one_by_one(cells: list[Any]) -> tuple[list[int], list[str]]:
     known: dict[str, int] = {}
     codes = []
     for cell in cells:
-        text = "" if cell is None or cell != cell else shortened(cell.strip())
+        text = "" if cell is None or cell != cell else shorten_text(cell.strip())
         codes.append(known.setdefault(text, len(known)) if text else -1)
     return codes, list(known)
 

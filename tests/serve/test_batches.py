@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chainrule import ChainruleError, DataError
 from chainrule.serve.answering import PLAIN, Extras
-from chainrule.serve.batches import Batches, Waiting, answered
+from chainrule.serve.batches import Batches, Waiting, answer_requests
 from chainrule.serve.bodies import BusyError, Limits, writer
 from chainrule.serve.rows import NUMBER, TEXT, TRUTH, can_join
 from served_models import Served, row
@@ -74,7 +74,7 @@ def alone(served: Served, rows: object) -> bytes | str:
     """The body of the reply to one request, or the sentence of its refusal."""
     model = served.service.model
     try:
-        (found,) = answered([Waiting(model, model.reads.of_json(rows), PLAIN, WRITE, None)])  # type: ignore[arg-type]
+        (found,) = answer_requests([Waiting(model, model.reads.of_json(rows), PLAIN, WRITE, None)])  # type: ignore[arg-type]
     except ChainruleError as error:
         return str(error)
     return str(found) if isinstance(found, Exception) else found

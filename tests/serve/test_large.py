@@ -138,7 +138,7 @@ def test_an_answer_has_a_limit(server: Served):
     limits, form = Limits(body_bytes=2000), Form("application/json", "text/csv")
     for count, status in ((400, 413), (100, 200)):
         body = json.dumps(LARGE[:count]).encode()
-        head, found = large.answered(form._asdict(), body, server.service.model, limits)
+        head, found = large.answer_message(form._asdict(), body, server.service.model, limits)
         assert head["status"] == status
         assert bool(found) == (status == 200) and len(found) <= 8_000
         assert found or head["text"] == "The answer has more than 8,000 bytes; send fewer rows at a time."

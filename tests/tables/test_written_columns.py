@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from chainrule import DataError, MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.recipe.columns import read_target
 from chainrule.tables import calendar
 from chainrule.tables.target import infer_task
@@ -257,7 +257,7 @@ def test_a_command_says_once_what_several_fits_warn_of(capsys: pytest.CaptureFix
         TablePreprocessor().fit(both)
         TablePreprocessor(scale="none").fit(both)
 
-    guarded(fit)(lang="en")
+    guard_subcommand(fit)(lang="en")
     assert capsys.readouterr().err.count("column 'sold' has dates") == 1
 
 

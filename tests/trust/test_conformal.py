@@ -32,7 +32,7 @@ from chainrule.trust.conformal import (
     Scores,
     Unit,
     folds_of,
-    learned,
+    learn_difficulty,
     shape_of,
     shortest,
     slope_of,
@@ -187,7 +187,7 @@ def test_sizes_of_rows_held_out_are_within_those_of_the_errors_too():
     x = np.random.default_rng(3).normal(size=(400, 3))
     x[:5, 0] = 4.9
     errors, fold = held_of(x).y[:, 0] * np.exp(x[:, 0]), np.arange(400) % 5
-    _, sizes = learned(x, np.zeros(400), errors, fold)
+    _, sizes = learn_difficulty(x, np.zeros(400), errors, fold)
     logs = np.log(np.abs(errors) + 0.05 * np.median(np.abs(errors)))
     assert np.ptp(np.log(sizes)) == pytest.approx(np.ptp(np.percentile(logs, [1, 99])))
 

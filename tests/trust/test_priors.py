@@ -18,7 +18,7 @@ from chainrule.presets.realmlp import realmlp
 from chainrule.presets.tabm import tabm
 from chainrule.race import candidates
 from chainrule.race.candidates import Candidate
-from chainrule.tables.labels import ClassShares, Labels, adjusted, checked_prior
+from chainrule.tables.labels import ClassShares, Labels, adjust_probabilities, checked_prior
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame({"size": RNG.normal(size=600), "kind": RNG.choice(["a", "b"], 600)})
@@ -34,10 +34,10 @@ def test_other_shares_by_hand():
     """From halves to one in ten: the odds 0.8 / 0.2 times 1 / 9 are 4 / 9, which is a probability of 4 / 13."""
     shares = ClassShares((0.9, 0.1), (0.5, 0.5))
     p = np.array([[0.2, 0.8], [1.0, 0.0]])
-    np.testing.assert_allclose(adjusted(p, shares, None), [[9 / 13, 4 / 13], [1, 0]])
-    np.testing.assert_allclose(adjusted(p, shares, np.array([0.5, 0.5])), p)
+    np.testing.assert_allclose(adjust_probabilities(p, shares, None), [[9 / 13, 4 / 13], [1, 0]])
+    np.testing.assert_allclose(adjust_probabilities(p, shares, np.array([0.5, 0.5])), p)
     never = ClassShares((0.9, 0.1), (1.0, 0.0))  # a class of weight 0
-    np.testing.assert_allclose(adjusted(p, never, None), [[1, 0], [1, 0]])
+    np.testing.assert_allclose(adjust_probabilities(p, never, None), [[1, 0], [1, 0]])
 
 
 @given(
@@ -47,9 +47,9 @@ def test_other_shares_by_hand():
 )
 def test_there_and_back(p: list[float], trained: list[float], prior: list[float]):
     one, other, wanted = (np.array(each) / sum(each) for each in (p, trained, prior))
-    there = adjusted(one[None], ClassShares(tuple(other), tuple(other)), wanted)
+    there = adjust_probabilities(one[None], ClassShares(tuple(other), tuple(other)), wanted)
     assert there.sum() == pytest.approx(1)
-    back = adjusted(there, ClassShares(tuple(wanted), tuple(wanted)), other)
+    back = adjust_probabilities(there, ClassShares(tuple(wanted), tuple(wanted)), other)
     np.testing.assert_allclose(back[0], one, rtol=1e-9)
 
 

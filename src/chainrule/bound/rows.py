@@ -25,7 +25,7 @@ from chainrule.data.frames import has_few_rows, is_of, is_single
 from chainrule.errors import DataError, ShapeError
 from chainrule.fitting.result import FEW
 from chainrule.tables import calendar, kinds
-from chainrule.tables.column import LONGEST, Column, objects, plain, seconds_of, shortened
+from chainrule.tables.column import LONGEST, Column, objects, plain, seconds_of, shorten_text
 from chainrule.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, planned
 from chainrule.tables.preprocessor import TablePreprocessor, transform_each
 from chainrule.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
@@ -257,7 +257,7 @@ def as_code(learned: LearnedColumn, known: Mapping[str, int]) -> Callable[[objec
             code = as_written.get(cell)
             if code is not None:
                 return code
-            text = shortened(cell.strip())
+            text = shorten_text(cell.strip())
             return code_of(text, known, spelled, learned.name) if text else -1
         if type(cell) in NUMBERS:
             try:

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError
 from chainrule.views import words
 
@@ -28,7 +28,7 @@ CardOut = Annotated[
 CardOverwrite = Annotated[bool, Option("--overwrite", help="Replace the file.")]
 
 
-@guarded
+@guard_subcommand
 def card(
     run: RunToDescribe,
     license: CardLicense = None,

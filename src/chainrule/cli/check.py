@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError
 from chainrule.views import words
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     pass
 
 
-@guarded
+@guard_subcommand
 def check(
     model: options.ModelFile,
     later: options.LaterTable,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError
 from chainrule.views import words
 
@@ -39,7 +39,7 @@ Seed = Annotated[int, Option(help="Seed of the order.")]
 RowGroupSize = Annotated[int, Option(help="Rows per row group of the copy.")]
 
 
-@guarded
+@guard_subcommand
 def data(
     action: Action,
     source: In = None,

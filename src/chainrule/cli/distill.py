@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded, hidden_widths
+from chainrule.cli.subcommand import guard_subcommand, hidden_widths
 from chainrule.views import words
 
 RunToDistill = Annotated[
@@ -42,7 +42,7 @@ StudentFile = Annotated[
 ]
 
 
-@guarded
+@guard_subcommand
 def distill(
     run: RunToDistill,
     hidden: StudentHidden = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.views import words
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test", "all")
 
 
-@guarded
+@guard_subcommand
 def evaluate(
     model: options.ModelFile,
     data: options.Data,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError, DataError
 from chainrule.views import words
 
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
     """its cells by column, of a table like that of the training"""
 
 
-@guarded
+@guard_subcommand
 def explain(
     model: options.ModelFile,
     sample: options.ExplainedInput,
@@ -53,13 +53,13 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
-    from chainrule.cli.models import as_one, load_with_table, said_of_average
+    from chainrule.cli.models import as_one, describe_average, load_with_table
     from chainrule.datasets.headers import TableLayout
     from chainrule.inspection import story
 
     loaded, table = load_with_table(model, header, sheet)
     chosen, what = as_one(loaded)
-    what = said_of_average(table) or what
+    what = describe_average(table) or what
     found = read_sample(sample, row, chosen, table, TableLayout(header, sheet))
     truth = found.truth if true is None else parse_truth(true, chosen)
     told = story.explain(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError
 from chainrule.views import words
 
@@ -44,7 +44,7 @@ ExportOut = Annotated[
 ]
 
 
-@guarded
+@guard_subcommand
 def export(
     model: options.ModelFile,
     onnx: AsOnnx = False,
@@ -82,13 +82,13 @@ def export(
         output.print_json(as_data(written))
         return
     console = output.console()
-    output.print_lines(console, "\n".join(said(written)))
+    output.print_lines(console, "\n".join(describe_export(written)))
     if written.effect is not None:
         output.print_lines(console, f"\n{written.effect}")
     output.print_lines(console, f"\n{words.messages.translated(written.usage)}")
 
 
-def said(written: ExportedFiles) -> list[str]:
+def describe_export(written: ExportedFiles) -> list[str]:
     """Return lines on what was written."""
     of = words.command
     lines = [of.written(list(map(str, written.files)), written.bytes)]

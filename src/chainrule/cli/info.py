@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.core.version import __version__
 from chainrule.views import words
 
@@ -33,7 +33,7 @@ PACKAGES = (
 THREAD_VARIABLES = ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@guarded
+@guard_subcommand
 def info(
     model: options.OptionalModelFile = None,
     lang: options.Language = "en",
@@ -41,7 +41,7 @@ def info(
     debug: options.Debug = False,
 ) -> None:
     """Print versions, engines, threads and folders; with MODEL, describe it and its costs."""
-    from chainrule.cli.models import load_with_table, said_of_average
+    from chainrule.cli.models import describe_average, load_with_table
 
     chosen, table = (None, None) if model is None else load_with_table(model)
     found: dict[str, Any] = installation() if chosen is None else describe(chosen)
@@ -54,7 +54,7 @@ def info(
         return
     out = output.console()
     if chosen is not None:
-        if said := said_of_average(table):
+        if said := describe_average(table):
             out.print(f"{said}\n")
         if "members" in found:
             out.print(f"{words.command.ensemble(found['members'])}\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.errors import ConfigError
 from chainrule.views import words
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chainrule.lab import Report
 
 
-@guarded
+@guard_subcommand
 def lab(
     name: options.Experiment = None,
     seed: options.LabSeed = 0,

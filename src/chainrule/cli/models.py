@@ -69,7 +69,7 @@ def decision_in(text: str, table: Known | None) -> Decision | None:
     return decision_of(estimator_in(model_file(text)) if table.average is None else table.average)
 
 
-def said_of_average(table: Known | None) -> str:
+def describe_average(table: Known | None) -> str:
     """Return a sentence about the inspected network of an average; an empty one without an average."""
     if table is None or table.average is None:
         return ""

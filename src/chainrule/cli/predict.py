@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import Several, guarded
+from chainrule.cli.subcommand import Several, guard_subcommand
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.answers import Answers, as_columns, as_data, save
 from chainrule.views import words
@@ -165,7 +165,7 @@ def bar(share: float) -> str:
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 
 
-@guarded
+@guard_subcommand
 def predict(
     model: options.ModelFile,
     inputs: options.Inputs,

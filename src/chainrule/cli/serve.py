@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from chainrule.cli import options
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.core.files import open_regular, to_json
 from chainrule.errors import ConfigError
 from chainrule.views import words
@@ -28,7 +28,7 @@ SHORTEST = 16
 MAX_TOKEN_BYTES = 4096
 
 
-@guarded
+@guard_subcommand
 def serve(
     model: options.ModelFile,
     host: options.Host = "127.0.0.1",

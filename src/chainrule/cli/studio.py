@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chainrule.cli import options
-from chainrule.cli.subcommand import guarded
+from chainrule.cli.subcommand import guard_subcommand
 from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
 from chainrule.views import words
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chainrule.studio.session.studio import Studio
 
 
-@guarded
+@guard_subcommand
 def studio(
     what: Annotated[
         str | None,

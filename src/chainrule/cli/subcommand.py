@@ -109,7 +109,7 @@ class Several(ChainruleError):
         self.errors = errors
 
 
-def guarded(command: Command) -> Command:
+def guard_subcommand(command: Command) -> Command:
     """Return a subcommand that prints in the language of --lang, its errors as sentences on standard error."""
 
     @functools.wraps(command)

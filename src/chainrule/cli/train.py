@@ -16,7 +16,7 @@ from chainrule.cli.output import TIGHT, plain
 from chainrule.cli.subcommand import (
     REPEATED,
     InterruptedRun,
-    guarded,
+    guard_subcommand,
     hidden_widths,
     set_on_command_line,
     with_options,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from chainrule.training.events import Event
 
 
-@guarded
+@guard_subcommand
 @with_options((Settings, TRAIN))
 def train(
     context: typer.Context,

@@ -11,7 +11,7 @@ import typer
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import (
     InterruptedRun,
-    guarded,
+    guard_subcommand,
     set_on_command_line,
     with_options,
 )
@@ -32,7 +32,7 @@ SETTINGS = tuple(name for panel in TUNE.values() for name in panel)
 """The options that are settings of a run."""
 
 
-@guarded
+@guard_subcommand
 @with_options((Settings, TUNE), (SearchSettings, SEARCH))
 def tune(
     context: typer.Context,

@@ -29,7 +29,7 @@ from chainrule.fitting.parameters import (
 )
 from chainrule.fitting.result import FitResult
 from chainrule.tables.data import FitInput
-from chainrule.tables.labels import Labels, Prior, adjusted, checked_prior
+from chainrule.tables.labels import Labels, Prior, adjust_probabilities, checked_prior
 from chainrule.tables.structure import Table
 from chainrule.trust.decisions import Decision
 from chainrule.trust.reliability import BINS, Reliability, of_classes
@@ -179,7 +179,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
                 "adjusted_proba needs the shares of the classes in training, which this file does not have; fit again."
             )
         wanted = None if prior is None else checked_prior(prior, labels)
-        return adjusted(self.predict_proba(X), result.shares, wanted)
+        return adjust_probabilities(self.predict_proba(X), result.shares, wanted)
 
     def reliability(self, X: object = None, y: object = None, *, bins: int = BINS) -> Reliability:
         """Compare predicted probabilities with how often they came true: a result with its diagram and its ECE.

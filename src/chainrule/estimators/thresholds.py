@@ -22,7 +22,7 @@ from chainrule.fitting.result import FitResult
 from chainrule.tables.held_out import HeldOut
 from chainrule.tables.labels import Labels
 from chainrule.tables.rows import rows_of
-from chainrule.trust.decisions import COST, Decision, Interval, checked_costs, checked_threshold, threshold_of
+from chainrule.trust.decisions import COST, Decision, Interval, check_costs, check_threshold, threshold_of
 from chainrule.trust.scorers import HeldOutScorer, Scoring
 
 Numbers = NDArray[np.float64]
@@ -229,12 +229,12 @@ def decided(
             f"rows of {len(labels.classes)} numbers."
         )
     if threshold is not None:
-        return Decision(checked_threshold(threshold))
+        return Decision(check_threshold(threshold))
     rows = found_rows(classifier, X, y)
     X_rows = of_fit(result, X) if y is None and X is not None and rows is not None else X
     if costs is not None:
         factors = np.ones(len(labels.classes)) if result.shares is None else result.shares.factors()
-        return by_costs(rows, checked_costs(costs, labels), factors)
+        return by_costs(rows, check_costs(costs, labels), factors)
     assert scoring is not None, "another argument was handled before"
     rows = some(rows)
     scorer = HeldOutScorer(scoring, labels, X_rows, labels.classes[rows.y])

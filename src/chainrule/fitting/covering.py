@@ -12,7 +12,7 @@ from chainrule.core import hints
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError, DataError, option
 from chainrule.fitting.result import FitResult
-from chainrule.tables.held_out import PreparedInputs, named
+from chainrule.tables.held_out import PreparedInputs, as_words
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
 from chainrule.trust.conformal import Intervals, LabelSets, Scores, misfits
@@ -148,7 +148,7 @@ def warn_of_few_labels(targets: Targets, known: LabelSets, coverage: float) -> N
     """Warn of the labels with too few held-out rows for a coverage."""
     few = [k for k, scores in enumerate(known.by_label) if np.isinf(scores.quantile(coverage))]
     if few and isinstance(targets, Labels):
-        which = named(targets.classes[few].tolist())
+        which = as_words(targets.classes[few].tolist())
         so = "has fewer, so it is" if len(few) == 1 else "have fewer, so they are"
         hints.give(
             f"{_asked(coverage)} needs at least {needed(coverage)} held-out rows of each label, and {which} {so} in "

@@ -62,7 +62,7 @@ from chainrule.model import Model
 from chainrule.presets.few import VERY_FEW
 from chainrule.tables.data import FitData
 from chainrule.tables.encoding import ways
-from chainrule.tables.held_out import HeldOut, HeldRows, sampled
+from chainrule.tables.held_out import HeldOut, HeldRows, sample_places
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -256,7 +256,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     held = latest(rows) if is_in_time else np.arange(len(rows.rows))
     if not len(held):  # a label of its own is in all of the latest ones
         return found
-    X = curve.judge.X[held[sampled(len(held))]]
+    X = curve.judge.X[held[sample_places(len(held))]]
     return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows[held]), predicted[held], X))
 
 

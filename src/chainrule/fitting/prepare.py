@@ -36,8 +36,8 @@ from chainrule.tables.sources import (
     ReadTable,
     check_source,
     drawn,
-    joined,
-    prepared,
+    join_blocks,
+    prepare_blocks,
     rows_in,
 )
 from chainrule.tables.structure import FREE, RowStructure
@@ -256,9 +256,9 @@ def read_source(given: FitInput, how: Reading) -> FitInput:
     if not n:
         raise DataError("the source has no rows; check its files.")
     if how.learn is None:
-        return _given(given, joined(drawn(source, 1.0, how.seed, how.keep_labels)))
+        return _given(given, join_blocks(drawn(source, 1.0, how.seed, how.keep_labels)))
     begin, most = time.monotonic(), RACED if how.is_race else SAMPLE
-    block = joined(drawn(source, min(1.0, most / max(1, n)), how.seed, how.keep_labels))
+    block = join_blocks(drawn(source, min(1.0, most / max(1, n)), how.seed, how.keep_labels))
     sample, reading = _given(given, block), time.monotonic() - begin
     if how.is_race:
         _warn_of_sample(f"preset='best' races on {len(block.y):,}", len(block.y), n, "use preset='fast'")
@@ -275,7 +275,7 @@ def read_source(given: FitInput, how: Reading) -> FitInput:
         room = (
             n if share >= 1 else min(n, int(share * n + 6 * np.sqrt(n)) + len(block.y))
         )  # six deviations, and labels
-        block = prepared(drawn(source, share, how.seed, how.keep_labels), preprocessor, room)
+        block = prepare_blocks(drawn(source, share, how.seed, how.keep_labels), preprocessor, room)
     if how.limit is not None:
         warn_of_rows(how.limit, len(block.y), n)
     else:

@@ -38,7 +38,14 @@ from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 from chainrule.network.objective import shares
 from chainrule.tables.data import FitData
-from chainrule.tables.held_out import MAX_COMPARED, HeldOut, HeldRows, confidence_of, sampled, spaced
+from chainrule.tables.held_out import (
+    MAX_COMPARED,
+    HeldOut,
+    HeldRows,
+    confidence_of,
+    sample_places,
+    space_places,
+)
 from chainrule.tables.numbers import NumericTargets
 from chainrule.tables.rows import rows_of
 from chainrule.tables.splits import holdout
@@ -183,7 +190,7 @@ def predicted(plan: FitPlan, result: FitResult, parts: SplitSamples) -> HeldOut 
     X = parts.validation.X
     keeps_inputs = result.targets.task == "regression" or result.preprocessor is not None
     found = result.predicted(X, plan.parameters.engine)
-    return HeldOut.of(parts.held, found, X[sampled(X.shape[0])] if keeps_inputs else None)
+    return HeldOut.of(parts.held, found, X[sample_places(X.shape[0])] if keeps_inputs else None)
 
 
 def by_batches(
@@ -715,7 +722,7 @@ class Refit:
         """Return what the watched network predicts for the rows held out, and how the one of all rows differs."""
         engine, after = self.plan.parameters.engine, replace(result, model=self.whole.model)
         if result.targets.task == "binary":
-            X = self.samples.X[spaced(self.samples.n, MAX_COMPARED)]
+            X = self.samples.X[space_places(self.samples.n, MAX_COMPARED)]
             surer = confidence_of(result.predicted(X, engine), after.predicted(X, engine))
             return replace(held_out, surer=surer)
         judged = held_out.thinned()

@@ -59,7 +59,7 @@ from chainrule.race.state import (
     Task,
 )
 from chainrule.tables.data import FitData
-from chainrule.tables.held_out import HeldOut, HeldRows, sampled, warn_of_lone_classes
+from chainrule.tables.held_out import HeldOut, HeldRows, sample_places, warn_of_lone_classes
 from chainrule.tables.rows import rows_of
 from chainrule.tables.splits import folds
 from chainrule.tables.structure import Split
@@ -214,7 +214,7 @@ def prepare_raced_rows(
         return None
     predicted = tempered(mean, result.blend.temperature, data.targets.task == "multiclass")
     assert result.preprocessor is not None, "a race is of tables"
-    some = rows_of(X, held.rows[sampled(len(held.rows))])
+    some = rows_of(X, held.rows[sample_places(len(held.rows))])
     return HeldOut.of(held, predicted, result.preprocessor.transform(some))
 
 

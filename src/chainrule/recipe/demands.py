@@ -18,7 +18,7 @@ from chainrule.recipe.columns import TargetColumn, pick
 from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import Settings
 from chainrule.tables.labels import Labels
-from chainrule.trust.decisions import Decision, checked_costs, checked_threshold
+from chainrule.trust.decisions import Decision, check_costs, check_threshold
 
 OF_POSITIVE = ("f1", "jaccard", "precision", "recall")
 """The scores that are of one of two classes."""
@@ -90,7 +90,7 @@ def _threshold(text: str) -> Demanded:
     if text in COUNTED:
         return Demanded(scoring=text)
     try:
-        return Demanded(threshold=checked_threshold(float(text)))
+        return Demanded(threshold=check_threshold(float(text)))
     except (ValueError, ConfigError):
         raise ConfigError(
             f"{option('threshold')} must be a probability from 0 to 1, or a score to maximize ({', '.join(COUNTED)}), "
@@ -103,7 +103,7 @@ def _costs(text: str, labels: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
     try:
         rows = [[float(cell) for cell in row.split(",")] for row in text.split("/")]
         kind = "binary" if len(labels) == 2 else "multiclass"
-        found = checked_costs(rows, Labels(np.array(labels), kind, False))
+        found = check_costs(rows, Labels(np.array(labels), kind, False))
     except (ValueError, ConfigError) as error:
         said = " ".join(f"{label}" for label in labels)
         why = (

@@ -25,7 +25,7 @@ from chainrule.race.blend import RaceResult
 from chainrule.recipe import averages, later_tables, table_data
 from chainrule.recipe.answers import Answers
 from chainrule.recipe.columns import as_numbers
-from chainrule.serve.rows import BODY, FileTable, ReadsRows, RequestRows, TableReader, listed, shown
+from chainrule.serve.rows import BODY, FileTable, ReadsRows, RequestRows, TableReader, list_rows, show
 from chainrule.serve.schema import Schema, columns_of_array, columns_of_table
 from chainrule.tables.labels import Labels
 from chainrule.trained.evaluation import BATCH, average
@@ -41,7 +41,7 @@ class ArrayReader:
 
     def of_json(self, found: object) -> RequestRows:
         """Return the rows in decoded JSON. Raises ShapeError for another number of values, DataError for no numbers."""
-        rows, is_one = listed(found)
+        rows, is_one = list_rows(found)
         width, values = len(self.names), []
         for k, row in enumerate(rows):
             which = "" if is_one else f"row {k} of "
@@ -53,7 +53,7 @@ class ArrayReader:
                 places(self.names, list(row), f"{which}{BODY}")
                 row = [row[name] for name in self.names]
             if type(row) is not list:
-                raise DataError(f"{which}{BODY} must be an object or a list of numbers, not {shown(row)}.")
+                raise DataError(f"{which}{BODY} must be an object or a list of numbers, not {show(row)}.")
             if len(row) != width:
                 raise ShapeError(
                     f"{which}{BODY} has {len(row)} values, but the model takes {width}; select the same columns."
@@ -100,7 +100,7 @@ class ArrayReader:
             for k, cell in enumerate(row):
                 if type(cell) is not float and type(cell) is not int and type(cell) is not bool:
                     raise DataError(
-                        f"{'' if is_one else f'row {i} of '}{BODY} has {shown(cell)} in column {self.names[k]!r}; send "
+                        f"{'' if is_one else f'row {i} of '}{BODY} has {show(cell)} in column {self.names[k]!r}; send "
                         "a number, fill in missing values, and encode text as numbers."
                     )
         X = np.array(rows, np.float64)

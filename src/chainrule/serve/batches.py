@@ -85,7 +85,7 @@ class Batches:
         self._is_busy, self._last = True, len(batch)
         self.note(len(batch), sum(each.rows.length for each in batch))
         loop = asyncio.get_running_loop()
-        made = self._worker.submit(answered, batch)
+        made = self._worker.submit(answer_requests, batch)
         made.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, batch, done.result()))
 
     def _taken(self) -> list[Waiting]:
@@ -133,7 +133,7 @@ class Batches:
             self._start()
 
 
-def answered(batch: Sequence[Waiting]) -> list[Found]:
+def answer_requests(batch: Sequence[Waiting]) -> list[Found]:
     """Return the body of the reply to each request, or its error: by one prediction, or if that fails one for each."""
     first = batch[0]
     try:
@@ -149,4 +149,4 @@ def answered(batch: Sequence[Waiting]) -> list[Found]:
     except Exception as error:  # which the event loop passes on
         if len(batch) == 1:
             return [error]
-        return [answered([each])[0] for each in batch]
+        return [answer_requests([each])[0] for each in batch]

@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.recipe.answers import Answers, as_columns, records
 from chainrule.recipe.messages import told
 from chainrule.serve.answering import ServedModel
-from chainrule.serve.rows import BODY, ReadsRows, RequestRows, shown
+from chainrule.serve.rows import BODY, ReadsRows, RequestRows, show
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 MAX_DIGITS = 300
@@ -86,7 +86,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise FormatError(f"{BODY} has an object with the key {shown(twice)} twice; send it once.")
+        raise FormatError(f"{BODY} has an object with the key {show(twice)} twice; send it once.")
     return found
 
 

@@ -171,7 +171,7 @@ class GuardedExchange:
         is_unread = self._has_more
         if is_unread and not self._waits_to_send:
             await self._drop()
-        reply = refusal_of(error)
+        reply = make_refusal(error)
         await send_reply(self.send, reply, (b"connection", b"close") if is_unread else None)
 
     async def _drop(self) -> None:
@@ -183,7 +183,7 @@ class GuardedExchange:
                     count += len(message.get("body", b""))
 
 
-def refusal_of(error: RefusedError) -> Reply:
+def make_refusal(error: RefusedError) -> Reply:
     """Return the reply to a request that is refused: one sentence."""
     return json_reply({"error": error.text}, error.status, error.headers)
 

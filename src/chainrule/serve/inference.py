@@ -20,7 +20,7 @@ from chainrule.recipe.answers import Answers
 from chainrule.serve.answering import Extras, ServedModel, share_of
 from chainrule.serve.batches import Write
 from chainrule.serve.bodies import Limits, check_count, check_width, decoded
-from chainrule.serve.rows import RequestRows, shown
+from chainrule.serve.rows import RequestRows, show
 from chainrule.serve.schema import Schema
 
 ARRAY = "x"
@@ -82,11 +82,11 @@ def read(body: bytes, model: ServedModel, limits: Limits) -> Inference:
             "the body must be an object with a list of inputs; GET /v2/models/NAME has their names."
         )
     check_width(len(inputs), limits)
-    tensors = [_tensor(each, limits) for each in inputs]
+    tensors = [read_tensor(each, limits) for each in inputs]
     names = [name for name, *_ in tensors]
     if len(set(names)) < len(names):
         raise DataError(
-            f"the body has two inputs named {shown(max(names, key=names.count))}; rename one of them."
+            f"the body has two inputs named {show(max(names, key=names.count))}; rename one of them."
         )
     schema = model.schema
     name, shape, data = tensors[0]
@@ -97,40 +97,42 @@ def read(body: bytes, model: ServedModel, limits: Limits) -> Inference:
         wide = next((each for each, shape, _ in tensors if len(shape) == 2 and shape[1] != 1), None)
         if wide is not None:
             raise ShapeError(
-                f"the input {shown(wide)} must have the shape [rows], as each column; send one for each."
+                f"the input {show(wide)} must have the shape [rows], as each column; send one for each."
             )
         rows = model.reads.of_columns({name: data for name, _, data in tensors})
-    own, wanted = found.get("id"), _wanted(found.get("outputs"))
+    own, wanted = found.get("id"), read_wanted(found.get("outputs"))
     if own is not None and not isinstance(own, str):
-        raise DataError(f"id must be text, not {shown(own)}.")
-    return Inference(rows, _asked(found.get("parameters")), partial(written, own=own, wanted=wanted))
+        raise DataError(f"id must be text, not {show(own)}.")
+    return Inference(
+        rows, read_asked(found.get("parameters")), partial(write_inference, own=own, wanted=wanted)
+    )
 
 
-def _tensor(found: object, limits: Limits) -> tuple[str, list[int], list[Any]]:
+def read_tensor(found: object, limits: Limits) -> tuple[str, list[int], list[Any]]:
     """Return the name, the shape and the flat data of an input."""
     if not isinstance(found, dict) or not isinstance(found.get("name"), str):
         raise FormatError("an input must be an object with name, shape, datatype and data.")
     name, shape, data = found["name"], found.get("shape"), found.get("data")
     if found.get("datatype") not in DATATYPES:
-        raise FormatError(f"the datatype of the input {shown(name)} must be one of {', '.join(DATATYPES)}.")
+        raise FormatError(f"the datatype of the input {show(name)} must be one of {', '.join(DATATYPES)}.")
     if (
         not isinstance(shape, list)
         or len(shape) not in (1, 2)
         or not all(type(each) is int and 0 <= each < 1 << 31 for each in shape)
     ):
-        raise ShapeError(f"the shape of the input {shown(name)} must be [rows] or [rows, columns].")
+        raise ShapeError(f"the shape of the input {show(name)} must be [rows] or [rows, columns].")
     if not isinstance(data, list):
-        raise FormatError(f"the data of the input {shown(name)} must be a list.")
+        raise FormatError(f"the data of the input {show(name)} must be a list.")
     flat = [cell for each in data for cell in (each if isinstance(each, list) else (each,))]
     if len(flat) != shape[0] * (shape[1] if len(shape) == 2 else 1):
         raise ShapeError(
-            f"the input {shown(name)} has {len(flat)} values, but its shape is {shape}; send as many as it says."
+            f"the input {show(name)} has {len(flat)} values, but its shape is {shape}; send as many as it says."
         )
     check_count(shape[0], limits)
     return name, shape, flat
 
 
-def _wanted(outputs: object) -> list[str] | None:
+def read_wanted(outputs: object) -> list[str] | None:
     """Return the names of the outputs that are asked for; None for all."""
     if outputs is None:
         return None
@@ -141,7 +143,7 @@ def _wanted(outputs: object) -> list[str] | None:
     return [each["name"] for each in outputs]
 
 
-def _asked(parameters: object) -> Extras:
+def read_asked(parameters: object) -> Extras:
     """Return what the parameters ask for: interval, a number, and spread, true or false."""
     if parameters is None:
         return Extras()
@@ -155,7 +157,7 @@ def _asked(parameters: object) -> Extras:
     return Extras(interval, spread)
 
 
-def written(
+def write_inference(
     answers: Answers, model: ServedModel, rows: RequestRows, own: str | None, wanted: Sequence[str] | None
 ) -> bytes:
     """Return the body of a reply. own: the identifier of the request.  wanted: the outputs' names, None for all."""
@@ -169,7 +171,7 @@ def written(
         outputs["set" if is_set else "interval"] = _output(answers.covering, "BOOL" if is_set else "FP64")
     unknown = [name for name in wanted or () if name not in outputs]
     if unknown:
-        raise DataError(f"there is no output {shown(unknown[0])}; there are {', '.join(outputs)}.")
+        raise DataError(f"there is no output {show(unknown[0])}; there are {', '.join(outputs)}.")
     found: dict[str, Any] = {"model_name": model.name}
     if own is not None:
         found["id"] = own

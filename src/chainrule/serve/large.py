@@ -205,10 +205,10 @@ def main() -> None:
         send(outgoing, {})
         while True:
             head, body = receive(incoming)
-            send(outgoing, *answered(head, body, model, limits))
+            send(outgoing, *answer_message(head, body, model, limits))
 
 
-def answered(
+def answer_message(
     head: Mapping[str, Any], body: bytes, model: ServedModel, limits: Limits
 ) -> tuple[dict[str, Any], bytes]:
     """Return the head and the body of the reply to a message; ends the process if memory does not suffice."""

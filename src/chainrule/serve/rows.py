@@ -84,13 +84,13 @@ def _lowest(bits: int) -> int:
     return ((1 << _BITS * columns) - 1) // ((1 << _BITS) - 1)
 
 
-def listed(found: object) -> tuple[list[Any], bool]:
+def list_rows(found: object) -> tuple[list[Any], bool]:
     """Return decoded JSON as a list of rows, and whether it is one row by itself."""
     if isinstance(found, dict):
         return [found], True
     if not isinstance(found, list):
         raise DataError(
-            f"{BODY} must be a row, or a list of rows, not {shown(found)}; a row is an object or a list of values."
+            f"{BODY} must be a row, or a list of rows, not {show(found)}; a row is an object or a list of values."
         )
     if not found:
         raise DataError(f"{BODY} has no rows; send at least one.")
@@ -98,7 +98,7 @@ def listed(found: object) -> tuple[list[Any], bool]:
     return ([found], True) if is_one else (found, False)
 
 
-def shown(value: object) -> str:
+def show(value: object) -> str:
     """Return a value as an error shows it."""
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 40 else f"{text[:40]}..."
@@ -124,7 +124,7 @@ class TableReader:
 
     def of_json(self, found: object) -> RequestRows:
         """Return the rows in decoded JSON. Raises DataError for a row that lacks a column, and for nested cells."""
-        rows, is_one = listed(found)
+        rows, is_one = list_rows(found)
         names, width = self.names, len(self.names)
         values = []
         for k, row in enumerate(rows):
@@ -141,7 +141,7 @@ class TableReader:
                     )
                 values.append(row)
             else:
-                raise DataError(f"row {k} of {BODY} must be an object or a list of values, not {shown(row)}.")
+                raise DataError(f"row {k} of {BODY} must be an object or a list of values, not {show(row)}.")
         columns = [list(cells) for cells in zip(*values, strict=True)]
         return self._made(columns, len(rows), is_one)
 
@@ -185,7 +185,7 @@ class TableReader:
                 bits = known.get(type(cell))
                 if bits is None:
                     raise DataError(
-                        f"{'' if is_one else f'row {i} of '}{BODY} has {shown(cell)} in column {self.names[k]!r}; a "
+                        f"{'' if is_one else f'row {i} of '}{BODY} has {show(cell)} in column {self.names[k]!r}; a "
                         "cell is a number, a text, true, false or null."
                     )
                 if kinds is not None:

@@ -127,7 +127,7 @@ def example_of(learned: LearnedColumn, seen: SeenColumn | None) -> Cell:
     fills = [lane.fill for lane in learned.lanes if lane.part == "value"]
     middle = seen.quantiles[MEDIAN] if seen is not None and seen.quantiles else next(iter(fills), None)
     if learned.kind == "date":
-        return written_date(learned.origin if middle is None or not seen else middle, learned.reads)
+        return write_date(learned.origin if middle is None or not seen else middle, learned.reads)
     value = float(f"{0.0 if middle is None else middle:.6g}")
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
@@ -145,7 +145,7 @@ _DATES: Mapping[str, str] = {
 """How each order of dates in a column's texts is written; others as ISO 8601."""
 
 
-def written_date(seconds: float, reads: str) -> str:
+def write_date(seconds: float, reads: str) -> str:
     """Return a date, in seconds since 1970, as the texts of its column have it: ISO 8601 unless they differ."""
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=round(seconds))
     if reads in _DATES:

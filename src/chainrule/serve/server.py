@@ -64,7 +64,7 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
     async def predict(scope: Scope, receive: Receive) -> Reply:
         headers = scope[READ_HEADERS]
         kind = content_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b""))
-        asked = asked_by(scope["query_string"])
+        asked = read_query(scope["query_string"])
         wanted = preferred_type(headers.get(b"accept", b""), kind)
         return await answer(scope, receive, Form(kind, wanted, asked))
 
@@ -226,7 +226,7 @@ def content_type(given: bytes, encoding: bytes) -> str:
 
 
 @lru_cache(maxsize=64)
-def asked_by(query: bytes) -> Extras:
+def read_query(query: bytes) -> Extras:
     """Return what a query asks for: interval=0.9, spread=true. Raises RefusedError for anything else."""
     interval, spread = None, False
     try:
@@ -259,7 +259,7 @@ GRACE = 30
 FULL = "The server has as many connections as it takes; close one, or try again in a second."
 
 
-def connections(most: int) -> type[Any]:
+def make_connections(most: int) -> type[Any]:
     """Return the class of connections, by httptools if it is installed and else by h11. most: connections at a time."""
     reader: type[Any] = H11Protocol
     if find_spec("httptools") is not None:
@@ -336,7 +336,7 @@ def make_server(
     config = uvicorn.Config(
         app,
         **settings(
-            http=connections(service.limits.connections),
+            http=make_connections(service.limits.connections),
             ws="none",
             loop="uvloop" if find_spec("uvloop") is not None else "asyncio",
             timeout_graceful_shutdown=GRACE,

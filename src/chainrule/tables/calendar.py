@@ -86,7 +86,7 @@ def read_dates(texts: Sequence[str], order: str) -> Array:
     """Return (texts,) seconds since 1970, NaN for missing. Raises ValueError with the first that is no date."""
     if order == "iso" and all(map(_BARE.fullmatch, texts)):  # those that NumPy reads all at once
         return np.asarray(np.array(texts, "M8[us]").astype(np.int64) / 1e6)
-    return np.array([math.nan if is_missing(text) else _read(text, order) for text in texts], float)
+    return np.array([math.nan if is_missing(text) else _read_moment(text, order) for text in texts], float)
 
 
 def orders_of(texts: Sequence[str]) -> list[str]:
@@ -100,7 +100,7 @@ def orders_of(texts: Sequence[str]) -> list[str]:
     fitting = list[str]()
     for order in ORDERS:
         try:
-            _read(there[0], order)
+            _read_moment(there[0], order)
             read_dates(there, order)
         except ValueError:
             continue
@@ -111,9 +111,9 @@ def orders_of(texts: Sequence[str]) -> list[str]:
     return fitting
 
 
-def _read(text: str, order: str) -> float:
+def _read_moment(text: str, order: str) -> float:
     if order == "minguo":
-        text, order = _of_minguo(text), "ymd"
+        text, order = convert_minguo(text), "ymd"
     text = text if text.isascii() else _with_slashes(text)
     if order == "iso":
         if not _ISO.fullmatch(text):
@@ -124,15 +124,15 @@ def _read(text: str, order: str) -> float:
         )
         made = datetime.datetime.fromisoformat(written)
     elif order == "time":
-        made = datetime.datetime(1970, 1, 1, *_clock(_matched(_TIME, text)))
+        made = datetime.datetime(1970, 1, 1, *read_clock(_match_date(_TIME, text)))
     elif order in _NAMED:
-        found = _matched(_NAMED[order], text)
+        found = _match_date(_NAMED[order], text)
         parts = {"day": "1", **found.groupdict()}
         made = datetime.datetime(
-            _year(parts["year"]), _month(parts["month"]), int(parts["day"]), *_clock(found)
+            read_year(parts["year"]), read_month(parts["month"]), int(parts["day"]), *read_clock(found)
         )
     else:
-        found = _matched(_PARTED, text)
+        found = _match_date(_PARTED, text)
         parts = dict(zip(order, (found[1], found[3], found[4]), strict=True))
         short = len(parts["y"]) == 2 and order != "ymd"
         if found[2] == "." and short and not (len(parts["d"]) == len(parts["m"]) == 2):
@@ -140,26 +140,26 @@ def _read(text: str, order: str) -> float:
         of_taiwan = order == "ymd" and _TAIWAN.match(text) is not None
         if len(parts["y"]) != 4 and not short and not of_taiwan:
             raise ValueError(text)
-        made = datetime.datetime(_year(parts["y"]), int(parts["m"]), int(parts["d"]), *_clock(found))
+        made = datetime.datetime(read_year(parts["y"]), int(parts["m"]), int(parts["d"]), *read_clock(found))
     aware = made if made.tzinfo is not None else made.replace(tzinfo=datetime.UTC)
     return (aware - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)).total_seconds()
 
 
-def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+def _match_date(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     found = pattern.fullmatch(text)
     if found is None:
         raise ValueError(text)
     return found
 
 
-def _year(digits: str) -> int:
+def read_year(digits: str) -> int:
     """Return a year, of two digits one of 1969 to 2068, of three one of Taiwan's calendar."""
     if len(digits) == 2:
         return int(digits) + (1900 if int(digits) > 68 else 2000)
     return int(digits) + MINGUO * (len(digits) == 3)
 
 
-def _of_minguo(text: str) -> str:
+def convert_minguo(text: str) -> str:
     """Return a date of Taiwan's calendar such as 57/04/01 as 1968/04/01, one that names the calendar as it is."""
     found = _MINGUO.fullmatch(text)
     if found is None and not text.startswith("民國"):
@@ -180,7 +180,7 @@ def _with_slashes(text: str) -> str:
     return f"{year:04}/{found['month']}/{found['day']}{found['rest'] and ' ' + found['rest'].strip()}"
 
 
-def _month(name: str) -> int:
+def read_month(name: str) -> int:
     """Return the number of a month from its name, the first three letters of it, "Sept" or its digits."""
     if name.isdigit():
         return int(name)
@@ -191,7 +191,7 @@ def _month(name: str) -> int:
     raise ValueError(name)
 
 
-def _clock(found: re.Match[str]) -> tuple[int, int, int]:
+def read_clock(found: re.Match[str]) -> tuple[int, int, int]:
     """Return hour, minute and second; 0 of what is not written."""
     parts = found.groupdict()
     if parts.get("hour") is None:

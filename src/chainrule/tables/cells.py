@@ -70,10 +70,10 @@ def typical_row(learned: Sequence[LearnedColumn], impute: str) -> dict[str, NDAr
     impute: what a missing number is replaced by, "median" or "mean"; with the mean the median is that of the quantiles
     or of the scale that was learned, if it has one.
     """
-    return {each.name: typical(each, impute) for each in learned}
+    return {each.name: find_typical(each, impute) for each in learned}
 
 
-def typical(learned: LearnedColumn, impute: str) -> NDArray[np.generic]:
+def find_typical(learned: LearnedColumn, impute: str) -> NDArray[np.generic]:
     """Return the typical cell of a column (1,), which the column may contain."""
     if learned.became == "dropped":
         return np.array([np.nan])
@@ -81,7 +81,7 @@ def typical(learned: LearnedColumn, impute: str) -> NDArray[np.generic]:
         return np.array([learned.typical == "True"]) if learned.typical else np.array([np.nan])
     if learned.kind == "category":
         return np.array([learned.typical or None], object)
-    median = _median(learned, impute)
+    median = find_median(learned, impute)
     if learned.kind == "number":
         return np.array([median])
     if learned.kind == "duration":
@@ -89,7 +89,7 @@ def typical(learned: LearnedColumn, impute: str) -> NDArray[np.generic]:
     return np.array([round((learned.origin + median * calendar.DAY) * 1e6)], "M8[us]")
 
 
-def _median(learned: LearnedColumn, impute: str) -> float:
+def find_median(learned: LearnedColumn, impute: str) -> float:
     """Return the median of a number, or of a date's days; NaN of one that is mostly missing and has no other use."""
     part = "days" if learned.kind == "date" else "value"
     lanes = [lane for lane in learned.lanes if lane.part == part]

@@ -119,13 +119,13 @@ def texts(name: str, values: Iterable[str | float | None]) -> Column:
     codes: dict[Any, int] = dict.fromkeys(given, -1)
     known: dict[str | None, int] = {None: -1, "": -1}
     for value in codes:
-        key = shortened(value.strip()) if isinstance(value, str) else None
+        key = shorten_text(value.strip()) if isinstance(value, str) else None
         codes[value] = known.setdefault(key, len(known) - 2)
     made = np.fromiter(map(codes.__getitem__, given), np.int64, len(given))
     return Column(name, "text", made, tuple(known)[2:])  # type: ignore[arg-type]
 
 
-def shortened(text: str) -> str:
+def shorten_text(text: str) -> str:
     """Return a text of at most LONGEST characters that differs for different texts."""
     if len(text) <= LONGEST:
         return text
@@ -147,7 +147,7 @@ def objects(name: str, values: Sequence[Any]) -> Column:
             row, value = next((i, v) for i, v in enumerate(values) if sorts[type(v)] == bad)
             what = "Complex data not supported" if bad == _COMPLEX else "A table's cells hold single values"
             raise DataError(
-                f"{what}: column {name!r} has {type(value).__name__} {_shown(value)} at row {row}; {said}."
+                f"{what}: column {name!r} has {type(value).__name__} {_show_value(value)} at row {row}; {said}."
             )
     if not found:
         return Column(name, "number", np.full(len(values), np.nan))
@@ -183,7 +183,7 @@ def plain(value: float) -> str:
     return str(int(value)) if value == math.floor(value) and abs(value) < 1e16 else repr(float(value))
 
 
-def _sort_of(cls: type) -> str:
+def sort_of_values(cls: type) -> str:
     """Return the form of a class of values, or what is wrong with it."""
     if cls is type(None) or cls.__name__ in ("NAType", "NaTType"):
         return _MISSING
@@ -203,7 +203,7 @@ def _sort_of(cls: type) -> str:
     return _NESTED
 
 
-_sort: Callable[[Any], str] = lru_cache(maxsize=256)(_sort_of)
+_sort: Callable[[Any], str] = lru_cache(maxsize=256)(sort_of_values)
 
 
 def _has_number(values: Sequence[Any]) -> bool:
@@ -264,7 +264,7 @@ def _text(value: Any) -> str | None:
     return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else str(value)
 
 
-def _shown(value: object) -> str:
+def _show_value(value: object) -> str:
     try:
         text = repr(value)
     except Exception:

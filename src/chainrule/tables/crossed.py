@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import codec
 from chainrule.core.codec import ASCENDING, from_to, sized
-from chainrule.tables.learned import LearnedColumn, placed
+from chainrule.tables.learned import LearnedColumn, place_columns
 
 MOST_CATEGORIES = 64
 """A column of more categories is in no pair."""
@@ -55,7 +55,7 @@ class Side(NamedTuple):
 def sides(learned: Sequence[LearnedColumn]) -> list[Side]:
     """Return the columns that may be in a pair, numbers without edges yet, and categories that are not too many."""
     found = []
-    for k, (at, each) in enumerate(placed(learned)):
+    for k, (at, each) in enumerate(place_columns(learned)):
         names = each.outputs()
         if each.became == "scaled":
             found.append(Side(k, at, 1, "scaled", at + len(names) - 1 if each.indicator else -1))

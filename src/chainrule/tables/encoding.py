@@ -17,7 +17,7 @@ from chainrule.data.frames import places
 from chainrule.errors import ShapeError
 from chainrule.tables import calendar, kinds, reading
 from chainrule.tables.column import Column
-from chainrule.tables.learned import CodedColumn, EncodingPlan, LearnedColumn, placed, planned
+from chainrule.tables.learned import CodedColumn, EncodingPlan, LearnedColumn, place_columns, planned
 from chainrule.tables.reading import MAX_FEW_ROWS, Numbers, RawTable
 
 ROWS = 16_384
@@ -96,14 +96,16 @@ class Embedded(NamedTuple):
 def embedded(learned: Sequence[LearnedColumn]) -> tuple[Embedded, ...]:
     """Return the columns of the output that hold codes."""
     return tuple(
-        Embedded(at, each.codes, each.size) for at, each in placed(learned) if each.became == "embedded"
+        Embedded(at, each.codes, each.size)
+        for at, each in place_columns(learned)
+        if each.became == "embedded"
     )
 
 
 def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that hold scaled numbers, one for each: not what another scale makes of it."""
     found = list[int]()
-    for at, each in placed(learned):
+    for at, each in place_columns(learned):
         parts = [lane.part for lane in each.lanes if each.became in ("scaled", "parts")]
         found += [at + k for k, part in enumerate(parts) if part not in parts[:k]]
     return tuple(found)
@@ -120,7 +122,7 @@ def ways(learned: Sequence[LearnedColumn]) -> tuple[str, ...]:
 
 def rising(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that never fall when the number of their column rises: scaled ones and ranks."""
-    scaled = ((at, each.lanes) for at, each in placed(learned) if each.became == "scaled")
+    scaled = ((at, each.lanes) for at, each in place_columns(learned) if each.became == "scaled")
     return tuple(at + k for at, lanes in scaled for k in range(len(lanes)))
 
 

@@ -163,7 +163,7 @@ def learn(
         elif absent.all():
             found.append(begun._replace(why="all_missing"))
         elif taken.kind in ("category", "boolean"):
-            found.append(_categorical(begun, taken, weights, rules, target))
+            found.append(_learn_categories(begun, taken, weights, rules, target))
         elif rules.drop_identifiers and asked is None and is_identifier(column.name, taken):
             found.append(begun._replace(why="identifier"))
         elif rules.drop_identifiers and asked is None and like_accounts(taken):
@@ -189,7 +189,7 @@ def learn(
     return made
 
 
-def _categorical(
+def _learn_categories(
     begun: LearnedColumn, taken: Taken, weights: Array | None, rules: Rules, target: TargetGiver
 ) -> LearnedColumn:
     there = ~np.isnan(taken.values)
@@ -345,12 +345,14 @@ def _numeric(
             origins[k] = float(np.nanmin(taken.values))
             lanes += [(k, name, calendar.number(taken.values, name, origins[k])) for name in calendar.NUMBERS]
         moving: dict[int, list[Lane]] = {}
-        for (k, name, _), fitted in zip(lanes, _lanes([x for *_, x in lanes], weights, rules), strict=True):
+        for (k, name, _), fitted in zip(
+            lanes, learn_lanes([x for *_, x in lanes], weights, rules), strict=True
+        ):
             moving.setdefault(k, []).extend(lane._replace(part=name) for lane in fitted)
         for k, taken in part:
             begun = found[k]
             assert begun is not None
-            cycles = _cycles(taken, weights, rules) if taken.kind == "date" else ()
+            cycles = _learn_cycles(taken, weights, rules) if taken.kind == "date" else ()
             indicator = rules.near_constant < begun.missing
             became = "parts" if taken.kind == "date" else "scaled"
             learned = begun._replace(
@@ -371,7 +373,7 @@ def _numeric(
     return made
 
 
-def _lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[list[Lane]]:
+def learn_lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[list[Lane]]:
     """Return what is learned of numbers: for each an output a way of scaling, none where it is constant."""
     x = Ordered(np.stack(values).T, weights)  # (n, lanes), and each lane in one piece
     low, median, high = x.quantiles((rules.near_constant, 0.5, 1 - rules.near_constant))
@@ -385,7 +387,7 @@ def _lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[lis
     ]
 
 
-def _cycles(taken: Taken, weights: Array | None, rules: Rules) -> tuple[str, ...]:
+def _learn_cycles(taken: Taken, weights: Array | None, rules: Rules) -> tuple[str, ...]:
     there = ~np.isnan(taken.values)
     seconds, mass = taken.values[there], None if weights is None else weights[there]
     kept = []
@@ -412,14 +414,14 @@ def with_ends(
     number.
     """
     return [
-        each._replace(ends=_ends(kinds.values(column, each), time))
+        each._replace(ends=_find_ends(kinds.values(column, each), time))
         if each.became in ("scaled", "parts")
         else each
         for each, column in zip(learned, columns, strict=True)
     ]
 
 
-def _ends(values: NDArray[np.float64], time: NDArray[np.float64] | None) -> tuple[float, float]:
+def _find_ends(values: NDArray[np.float64], time: NDArray[np.float64] | None) -> tuple[float, float]:
     there = ~np.isnan(values)
     values = values[there]
     low, high = float(values.min()), float(values.max())

@@ -144,7 +144,7 @@ class HeldOut:
 
     def thinned(self) -> HeldOut:
         """Return those of the rows that have inputs, at most MAX_INPUTS."""
-        some = sampled(len(self.rows))
+        some = sample_places(len(self.rows))
         if len(some) == len(self.rows):
             return self
         groups = None if self.groups is None else self.groups[some]
@@ -152,12 +152,12 @@ class HeldOut:
         return HeldOut(*own, self.are_passed, self.inputs, groups, self.surer, self.gain)
 
 
-def sampled(count: int) -> NDArray[np.int64]:
+def sample_places(count: int) -> NDArray[np.int64]:
     """Return at most MAX_INPUTS places of `count`, evenly spaced."""
-    return spaced(count, MAX_INPUTS)
+    return space_places(count, MAX_INPUTS)
 
 
-def spaced(count: int, most: int) -> NDArray[np.int64]:
+def space_places(count: int, most: int) -> NDArray[np.int64]:
     """Return at most so many places of `count`, evenly spaced."""
     return np.arange(count)[:: max(1, -(-count // most))]
 
@@ -176,13 +176,13 @@ def warn_of_lone_classes(data: FitData) -> None:
     lone = targets.classes[np.flatnonzero(np.bincount(numbers.astype(np.int64)) == 1)].tolist()
     if lone:
         hints.give(
-            f"the least populated {named(lone)} in y {'has' if len(lone) == 1 else 'have'} only 1 member, which is "
+            f"the least populated {as_words(lone)} in y {'has' if len(lone) == 1 else 'have'} only 1 member, which is "
             "either learned from or held out: how well it is predicted is not known, and thresholds, sets of labels "
             "and calibration are without it; collect more rows of it, or leave it out."
         )
 
 
-def named(labels: list[object]) -> str:
+def as_words(labels: list[object]) -> str:
     """Return labels in words: class 'a', or classes 'a', 'b', 'c' and 4 others."""
     shown = ", ".join(f"{label!r:.40}" for label in labels[:SHOWN])
     others = f" and {len(labels) - SHOWN} others" * (len(labels) > SHOWN)

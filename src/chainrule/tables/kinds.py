@@ -103,13 +103,13 @@ def _text(column: Column, asked: str | None, table: Sequence[Column], is_target:
                 f"column {column.name!r} has numbers with different signs, such as {units[0][:40]!r} and "
                 f"{units[1][:40]!r}, which are read without them; write all in one unit."
             )
-        values = decoded(column, numerals.read_numbers(column.texts, decimal))
+        values = decode_texts(column, numerals.read_numbers(column.texts, decimal))
         infinite = int(np.isinf(values).sum())
         values = np.where(np.isinf(values), np.nan, values)
         return Taken("number", why, values, (), decimal, infinite, why == "mostly_numbers")
     orders = date_orders(column.texts) if asked in (None, "date") else []
     if len(orders) == 1:
-        seconds = is_in_range(decoded(column, calendar.read_dates(column.texts, orders[0])))
+        seconds = is_in_range(decode_texts(column, calendar.read_dates(column.texts, orders[0])))
         if orders == ["minguo"]:
             example = next(text for text in column.texts if not numerals.is_missing(text))
             day = calendar.as_text(calendar.read_dates([example], "minguo")[0])[:10]
@@ -130,7 +130,7 @@ def _text(column: Column, asked: str | None, table: Sequence[Column], is_target:
     return Taken("category", "texts", values, texts)
 
 
-def decoded(column: Column, read: NDArray[np.float64]) -> NDArray[np.float64]:
+def decode_texts(column: Column, read: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what was read of each text, for each row."""
     return np.asarray(np.append(read, np.nan)[column.values])
 
@@ -199,7 +199,7 @@ def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     try:
         if kind == "date":
             order = learned.reads or order_of_dates(column.texts) or "iso"
-            return is_in_range(decoded(column, calendar.read_dates(column.texts, order)))
+            return is_in_range(decode_texts(column, calendar.read_dates(column.texts, order)))
         return numbers_of_text(without_words(column) if learned.has_words else column, learned)
     except (ValueError, OverflowError) as error:
         raise _changed(column, learned) from error
@@ -224,7 +224,7 @@ def numbers_of_text(column: Column, learned: LearnedColumn) -> NDArray[np.float6
         sign = numerals.COMMA if sign == numerals.POINT else numerals.POINT
         read = numerals.read_numbers(column.texts, sign)
         _tell_sign(learned, sign)
-    return decoded(column, np.where(np.isinf(read), np.nan, read))
+    return decode_texts(column, np.where(np.isinf(read), np.nan, read))
 
 
 def _tell_sign(learned: LearnedColumn, sign: str) -> None:

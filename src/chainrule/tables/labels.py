@@ -225,7 +225,7 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
     name: the argument's, for errors.  Raises DataError for numbers that are no labels, several outputs of several
     classes, and labels that have no order, as None and text.
     """
-    found = plainly(y)
+    found = find_plain_labels(y)
     if found is not None:
         return found
     try:
@@ -254,7 +254,7 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
     return kind, np.asarray(classes)
 
 
-def plainly(y: Any) -> tuple[str, NDArray[Any]] | None:
+def find_plain_labels(y: Any) -> tuple[str, NDArray[Any]] | None:
     """Return the same of labels (n,) of integers, booleans or text, looked through once; None to look closer.
 
     More classes than half of the samples are looked at closer, where scikit-learn warns.
@@ -312,7 +312,9 @@ class ClassShares(NamedTuple):
         return found
 
 
-def adjusted(p: NDArray[Any], shares: ClassShares, prior: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def adjust_probabilities(
+    p: NDArray[Any], shares: ClassShares, prior: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
     """Return probabilities (n, classes) at other shares of the classes: p_k prior_k / trained_k over their sum.
 
     Source: Saerens, Latinne, Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities: a

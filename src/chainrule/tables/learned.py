@@ -146,7 +146,7 @@ class LearnedColumn(NamedTuple):
         return names + [f"{self.name} missing"] * self.indicator
 
 
-def placed(learned: Sequence[LearnedColumn]) -> Iterator[tuple[int, LearnedColumn]]:
+def place_columns(learned: Sequence[LearnedColumn]) -> Iterator[tuple[int, LearnedColumn]]:
     """Iterate over the columns, each with the index of its first output column."""
     at = 0
     for each in learned:
@@ -245,12 +245,12 @@ def planned(learned: Sequence[LearnedColumn], dtype: str) -> EncodingPlan:
             continue
         codes, parts = None, tuple[str, ...]()
         if each.became in ("binary", "one_hot", "embedded"):
-            codes = _coded(each, at, width, dtype)
+            codes = code_outputs(each, at, width, dtype)
         else:
             names = [lane.part for lane in each.lanes]
             parts = tuple(dict.fromkeys(names)) or (("value",) if each.kind == "number" else ())
             lanes += [(at + j, sources + parts.index(lane.part), lane) for j, lane in enumerate(each.lanes)]
-            ends.append(_ends(each, parts))
+            ends.append(find_ends(each, parts))
         columns.append((k, PlannedColumn(each, at, sources, parts, codes)))
         source_of[k] = sources
         if each.indicator and each.kind == "number":
@@ -279,7 +279,7 @@ def _ways(lanes: Sequence[tuple[int, int, Lane]]) -> list[Way]:
     return ways
 
 
-def _coded(learned: LearnedColumn, at: int, width: int, dtype: str) -> CodedColumn:
+def code_outputs(learned: LearnedColumn, at: int, width: int, dtype: str) -> CodedColumn:
     """Return the outputs of a column of categories."""
     known = {text: code for code, text in enumerate(learned.categories)}
     count = len(known)
@@ -300,7 +300,7 @@ def _coded(learned: LearnedColumn, at: int, width: int, dtype: str) -> CodedColu
     return CodedColumn(known, at, table, None)
 
 
-def _ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float64]:
+def find_ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float64]:
     """Return the least and the largest of each part of a column, (2, parts); infinite where it is not clipped."""
     if not learned.ends:
         return np.array([[-np.inf], [np.inf]]).repeat(len(parts), 1)

@@ -74,11 +74,11 @@ def of_column(name: str, values: NDArray[np.float64], missing: Marks | None) -> 
     if missing is None or name in missing:
         return () if missing is None else missing[name]
     if found := find(values):
-        _tell(name, values, found)
+        tell_marks(name, values, found)
     return found
 
 
-def _tell(name: str, values: NDArray[np.float64], marks: tuple[float, ...]) -> None:
+def tell_marks(name: str, values: NDArray[np.float64], marks: tuple[float, ...]) -> None:
     """Say which numbers of a column were found to stand for missing ones."""
     rest = without(values, marks)
     counted = ", ".join(f"{mark:.10g} in {int((values == mark).sum()):,} rows" for mark in marks)

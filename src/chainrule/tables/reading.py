@@ -163,7 +163,7 @@ def _frame(X: Any, name: str, known: Sequence[str] | None, numbers: Numbers | No
             )
         names = list(frame.columns)
     named = all(isinstance(each, str) for each in names)
-    labels, rows = _labels(names, name), len(frame)
+    labels, rows = read_names(names, name), len(frame)
     wanted = set(labels if known is None or not named else known)
     block = None
     if numbers is not None and named and 0 < rows <= MAX_FEW_ROWS:
@@ -305,7 +305,7 @@ def _mapping(
     X: Mapping[Any, Any], name: str, known: Sequence[str] | None, numbers: Numbers | None
 ) -> RawTable:
     names = list(X)
-    labels = _labels(names, name)
+    labels = read_names(names, name)
     named = all(isinstance(each, str) for each in names)
     wanted = set(labels if known is None or not named else known)
     block = None
@@ -413,7 +413,7 @@ def _slice(label: str, values: NDArray[Any]) -> Column:
     return objects(label, values.tolist())
 
 
-def _labels(names: Sequence[Any], name: str) -> list[str]:
+def read_names(names: Sequence[Any], name: str) -> list[str]:
     """Return names as text. Raises DataError where two are the same."""
     labels = list(map(str, names))
     if len(set(labels)) == len(labels):

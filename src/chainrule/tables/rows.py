@@ -40,7 +40,7 @@ def check_there(y: object, name: str = "y", what: str = "target") -> None:
 
     what: a target is called.
     """
-    missing = missing_rows(y)
+    missing = find_missing_rows(y)
     if missing is None or not missing.any():
         return
     raise DataError(f"Input {name} contains NaN: the {what} is missing {in_rows(missing)}; omit these rows.")
@@ -84,7 +84,7 @@ def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
 
     Weights under a mask are none: what is beneath it is not meant to count.
     """
-    if (rows := masked_rows(sample_weight)) is not None:
+    if (rows := find_masked_rows(sample_weight)) is not None:
         raise DataError(
             f"sample_weight is masked {in_rows(rows)}; fill it in: sample_weight.filled(0) omits these rows."
         )
@@ -98,7 +98,7 @@ def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
         ) from error
 
 
-def missing_rows(y: object) -> NDArray[np.bool_] | None:
+def find_missing_rows(y: object) -> NDArray[np.bool_] | None:
     """Return which rows (n,) of targets lack one; None where none can, as of integers or a sparse matrix."""
     if hasattr(y, "isna") and getattr(y, "ndim", 0) == 1:
         return np.asarray(y.isna(), np.bool_)
@@ -106,7 +106,7 @@ def missing_rows(y: object) -> NDArray[np.bool_] | None:
         return np.array([is_missing_cell(each) for each in y], np.bool_)  # an array would have the text "nan"
     if y is None or hasattr(y, "tocsr"):
         return None
-    if (masked := masked_rows(y)) is not None:
+    if (masked := find_masked_rows(y)) is not None:
         return masked
     try:
         values = np.asarray(y)
@@ -122,7 +122,7 @@ def missing_rows(y: object) -> NDArray[np.bool_] | None:
     return rows
 
 
-def masked_rows(values: object) -> NDArray[np.bool_] | None:
+def find_masked_rows(values: object) -> NDArray[np.bool_] | None:
     """Return in which rows (n,) a cell of a masked array is masked; None where none is."""
     if (mask := mask_of(values)) is None:
         return None
@@ -321,7 +321,7 @@ def as_matrix(estimator: object, X: object, *y: object, **rules: object) -> Any:
     rules: of `validate_data`.  Raises DataError for text, dates, and missing, masked or infinite numbers, with
     what takes them.
     """
-    if (masked := masked_rows(X)) is not None and getattr(X, "ndim", 0) == 2:
+    if (masked := find_masked_rows(X)) is not None and getattr(X, "ndim", 0) == 2:
         raise DataError(
             f"Input X is masked {in_rows(masked)}. Fit with preprocess='auto', which takes missing values, or "
             "fill them in."

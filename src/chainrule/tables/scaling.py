@@ -233,7 +233,7 @@ def _shares(x: Array, grid: Array) -> Array:
     columns, count = np.arange(len(grid)), grid.shape[1]
     if len(x) > MAX_ROWS_LOOKED_UP_AT_ONCE or len(grid) < MIN_COLUMNS_LOOKED_UP_AT_ONCE:
         return np.stack([_share(column, own) for column, own in zip(x.T, grid, strict=True)], axis=1)
-    below, above = _counted(np.less_equal, x, grid) - 1, _counted(np.less, x, grid)
+    below, above = count_before(np.less_equal, x, grid) - 1, count_before(np.less, x, grid)
     last, first = np.maximum(below, 0), np.minimum(above, count - 1)
     shares = steps(count)
     at_last, at_first = grid[columns, last], grid[columns, first]
@@ -252,7 +252,7 @@ def _share(x: Array, grid: Array) -> Array:
     return np.asarray((np.interp(x, grid, shares) - np.interp(-x, -grid[::-1], -shares[::-1])) / 2)
 
 
-def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
+def count_before(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
     """Return how many quantiles of its column are before each x, halving those in question until none is left."""
     columns, count = np.arange(len(grid)), grid.shape[1]
     low, high = np.zeros(x.shape, np.int64), np.full(x.shape, count)

@@ -85,7 +85,7 @@ def drawn(source: Source, share: float, seed: int, keep_labels: bool) -> Iterato
         yield _taken(block, np.flatnonzero(chosen))
 
 
-def joined(blocks: Iterable[SourceBlock]) -> SourceBlock:
+def join_blocks(blocks: Iterable[SourceBlock]) -> SourceBlock:
     """Return blocks as one, with the rows as they are stored."""
     parts = list(blocks)
     tables, y = [part.X for part in parts], np.concatenate([part.y for part in parts])
@@ -93,7 +93,7 @@ def joined(blocks: Iterable[SourceBlock]) -> SourceBlock:
     return SourceBlock(_stacked(tables), y, weight)
 
 
-def prepared(blocks: Iterable[SourceBlock], preprocessor: TablePreprocessor, most: int) -> SourceBlock:
+def prepare_blocks(blocks: Iterable[SourceBlock], preprocessor: TablePreprocessor, most: int) -> SourceBlock:
     """Return blocks as one, with the inputs that a fitted preprocessor makes of them. most: at least their rows."""
     width = len(preprocessor.get_feature_names_out())
     inputs, n = np.empty((most, width), preprocessor.dtype), 0

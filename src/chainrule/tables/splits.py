@@ -41,13 +41,13 @@ def holdout(
     if groups is None:
         assert time is not None, "rows that nothing ties together are split elsewhere"
         start = _moments(time, np.array([1 - fraction]))[0]
-        return _from(structure, time >= start, start)
+        return split_from(structure, time >= start, start)
     count = _count_groups(groups)
     if time is None:
         parts = _by_groups(groups, min(max(2, round(1 / fraction)), count), labels, random)
         return min(parts, key=lambda part: abs(len(part.held_out) - fraction * len(groups)))
-    block = _blocks(groups, time, np.array([1 - fraction]), random)
-    return _after(structure, block == 1)
+    block = block_groups(groups, time, np.array([1 - fraction]), random)
+    return split_after(structure, block == 1)
 
 
 def folds(
@@ -65,15 +65,15 @@ def folds(
         starts = np.unique(_moments(time, shares))
         ends = np.append(starts[1:], np.inf)
         found = [
-            _from(structure, (time >= start) & (time < end), start, must_learn=False)
+            split_from(structure, (time >= start) & (time < end), start, must_learn=False)
             for start, end in zip(starts, ends, strict=True)
         ]
     elif time is None:
         return _by_groups(groups, min(count, _count_groups(groups)), labels, random)
     else:
         _count_groups(groups)
-        block = _blocks(groups, time, shares, random)
-        found = [_after(structure, block == k, must_learn=False) for k in np.unique(block).tolist() if k]
+        block = block_groups(groups, time, shares, random)
+        found = [split_after(structure, block == k, must_learn=False) for k in np.unique(block).tolist() if k]
     kept = [each for each in reversed(found) if len(each.train) and len(each.held_out)]
     if not kept:
         raise _too_long(structure)
@@ -139,7 +139,7 @@ def _moments(time: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[
     return np.asarray(times[1:][at])
 
 
-def _from(
+def split_from(
     structure: RowStructure, held_out: NDArray[np.bool_], start: float, must_learn: bool = True
 ) -> Split:
     """Return the split that learns from what is before a start, and a gap."""
@@ -150,7 +150,7 @@ def _from(
     return found
 
 
-def _blocks(
+def block_groups(
     groups: Rows, time: NDArray[np.float64], shares: NDArray[np.float64], random: np.random.RandomState
 ) -> Rows:
     """Return the block (n,) of each row's group: the groups in the order in which they begin, cut near these shares."""
@@ -167,7 +167,7 @@ def _blocks(
     return np.asarray(block[groups])
 
 
-def _after(structure: RowStructure, is_held_out: NDArray[np.bool_], must_learn: bool = True) -> Split:
+def split_after(structure: RowStructure, is_held_out: NDArray[np.bool_], must_learn: bool = True) -> Split:
     """Return the split of some groups from a moment on, and of the others before it: that with the most pairs."""
     time = structure.time
     assert time is not None

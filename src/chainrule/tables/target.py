@@ -62,7 +62,7 @@ def numbers_with_unit(column: Column) -> WithUnit | None:
     if not (unit := unit_of(column.texts)):
         return None
     bare = tuple(text.replace(unit, "", 1).strip() for text in column.texts)
-    values = _read(replace(column, texts=bare))
+    values = read_quantities(replace(column, texts=bare))
     return None if values is None else WithUnit(values, unit)
 
 
@@ -94,13 +94,13 @@ def as_written(y: Any, *, quietly: bool = False) -> NDArray[np.float64] | None:
     except (ChainruleError, TypeError, ValueError):
         return None
     if (known := numbers_with_unit(column)) is None:
-        return _read(column) if column.form == "text" else None
+        return read_quantities(column) if column.form == "text" else None
     if not quietly:
         hints.give(f"y is read as numbers without their unit {known.unit!r}, and so are predictions.")
     return known.values
 
 
-def _read(column: Column) -> NDArray[np.float64] | None:
+def read_quantities(column: Column) -> NDArray[np.float64] | None:
     """Return the numbers that the texts of a column say, for each row; None if not all are numbers."""
     decimal = decimal_of(column)
     if decimal is None:

@@ -115,7 +115,7 @@ class Unit(NamedTuple):
     def scores(self, y: Numbers) -> Numbers:
         """Return the factors (n,) of all rows by which they just reach y (n,)."""
         reached = np.maximum((self.middle - y) / self.below, (y - self.middle) / self.above)
-        return lessened(reached, self.less)
+        return lessen_factors(reached, self.less)
 
     def times(self, factor: float | Numbers) -> Numbers:
         """Return the intervals (n, 2) at a factor, one for all or (n,)."""
@@ -123,7 +123,7 @@ class Unit(NamedTuple):
         return np.stack([self.middle - own * self.below, self.middle + own * self.above], 1)
 
 
-def lessened(reached: Numbers, less: Numbers | float) -> Numbers:
+def lessen_factors(reached: Numbers, less: Numbers | float) -> Numbers:
     """Return the least factors of all rows (n,) with which the factor of each row is at least `reached` (n,)."""
     return np.minimum(reached + less, reached / LEAST_FACTOR)
 
@@ -169,7 +169,7 @@ class Difficulty:
     def __call__(self, inputs: PreparedInputs | None, predicted: Numbers) -> Numbers:
         """Return s (n,) for prepared inputs (n, features) and predictions (n,)."""
         features = _features(inputs if self.uses_inputs else None, (predicted - self.mean) / self.std)
-        logs = self.bias + _standardized(features, self.center, self.spread) @ self.weights
+        logs = self.bias + _standardize_predictions(features, self.center, self.spread) @ self.weights
         found: Numbers = np.exp(self.power * np.clip(logs, self.low, self.high))
         return found
 
@@ -188,7 +188,7 @@ OF_PREDICTION = 3
 """The features of the prediction."""
 
 
-def learned(
+def learn_difficulty(
     inputs: PreparedInputs | None, predicted: Numbers, errors: Numbers, fold: NDArray[np.int64]
 ) -> tuple[Difficulty, Numbers]:
     """Return the difficulty, and s (k,) of each row by the rows of the other folds.
@@ -204,7 +204,7 @@ def learned(
     features = _features(inputs, (predicted - mean) / std)
     center, spread = features.mean(0), features.std(0)
     spread = np.where(spread > 1e-6 * np.maximum(1, np.abs(center)), spread, 1.0)
-    features, sizes = _standardized(features, center, spread), np.abs(errors)
+    features, sizes = _standardize_predictions(features, center, spread), np.abs(errors)
     logs = np.log(sizes + max(SMALL * float(np.median(sizes)), 1e-9 * float(sizes.max()), 1e-300))
     low, high = np.percentile(logs, [CLIPPED_PERCENT, 100 - CLIPPED_PERCENT]).tolist()
     some = np.arange(len(logs))[:: max(1, -(-len(logs) // TUNED))]
@@ -231,7 +231,7 @@ def _features(inputs: PreparedInputs | None, z: Numbers) -> Numbers:
     return np.hstack([np.asarray(inputs, np.float64), of_prediction])
 
 
-def _standardized(features: Numbers, center: Numbers, spread: Numbers) -> Numbers:
+def _standardize_predictions(features: Numbers, center: Numbers, spread: Numbers) -> Numbers:
     found: Numbers = np.clip((features - center) / spread, -MAX_DEVIATION, MAX_DEVIATION)
     return found
 
@@ -433,13 +433,13 @@ def of_output(held_out: HeldOut, output: int) -> OutputIntervals:
     inputs, fold = held_out.inputs, folds_of(held_out)
     if not isinstance(inputs, np.ndarray) or held_out.predicted.shape[1] > MAX_SCALED_BY_INPUTS:
         inputs = None
-    difficulty, sizes = learned(inputs, predicted, errors, fold)
+    difficulty, sizes = learn_difficulty(inputs, predicted, errors, fold)
     scaled, own = errors / sizes, np.empty(len(y))
     for one in range(FOLDS):
         is_own = fold == one
         own[is_own] = shape_of(scaled[~is_own]).scores(scaled[is_own])
     slope = slope_of(own)
-    own = lessened(own, slope * np.log(sizes))
+    own = lessen_factors(own, slope * np.log(sizes))
     return OutputIntervals(Scaled(shape_of(scaled), difficulty, slope), Scores.of(own, weight), own)
 
 

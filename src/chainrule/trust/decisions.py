@@ -79,7 +79,7 @@ class Decision(records.TextResult):
         return made
 
 
-def checked_threshold(threshold: float) -> float:
+def check_threshold(threshold: float) -> float:
     """Return a threshold of probabilities as a number. Raises ConfigError for another value."""
     try:
         found = float(threshold)
@@ -90,7 +90,7 @@ def checked_threshold(threshold: float) -> float:
     return found
 
 
-def checked_costs(costs: Sequence[Sequence[float]] | NDArray[Any], labels: Labels) -> NDArray[np.float64]:
+def check_costs(costs: Sequence[Sequence[float]] | NDArray[Any], labels: Labels) -> NDArray[np.float64]:
     """Return costs as an array (classes, classes). Raises ConfigError for others than the labels can have."""
     count = len(labels.classes)
     try:
