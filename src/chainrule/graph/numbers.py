@@ -58,9 +58,8 @@ class ElementFunction(NamedTuple):
         if self.turns is not None:
             low = np.where(_has_whole(box, self.turns + 0.5), self.least, low)
             high = np.where(_has_whole(box, self.turns), self.most, high)
-        bottom = (
-            0.0 if min(constants.values(), default=0.0) < 0 else self.bottom
-        )  # a kink with a falling left side
+        falls = min(constants.values(), default=0.0) < 0  # on the left of its kink
+        bottom = 0.0 if falls else self.bottom
         if bottom is not None:
             low = np.minimum(low, self.value(np.clip(bottom, *box), **constants))
         lost = UNITS * np.minimum(np.maximum(*map(np.abs, box)), self.cancels)
