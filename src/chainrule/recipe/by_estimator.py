@@ -193,8 +193,7 @@ def prepare(
         return Prepared(data, given, settings, ByEstimator(made, plan_to_repeat(settings, made)))
     if settings.plan is not None:
         raise ConfigError(f"{option('plan')} repeats a race of {with_value('preset', BEST)}; omit it.")
-    as_model = by_model.prepare(data, given, resolved)  # which checks everything
-    settings = dataclasses.replace(as_model.settings, preset=NO_PRESET)
+    settings = dataclasses.replace(by_model.check_run(data, given, resolved).settings, preset=NO_PRESET)
     made = preset_choice.plain(settings, target, len(data.table.train), rising)
     return Prepared(data, given, settings, ByEstimator(made))
 

@@ -26,9 +26,21 @@ from chainrule.errors import ConfigError, FormatError, option
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
+from chainrule.network.network import Network
 from chainrule.recipe import build, longer
 from chainrule.recipe.augmented import IMAGES
-from chainrule.recipe.data import Data, Parts, check, check_is_table, divide, image_shape, is_held_out, split
+from chainrule.recipe.data import (
+    Checked,
+    Data,
+    Parts,
+    Rows,
+    check,
+    check_is_table,
+    divide,
+    image_shape,
+    is_held_out,
+    split,
+)
 from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.longer import ON_REQUEST, PauseOnRequest, StopOnRequest
@@ -294,8 +306,23 @@ def augmented_source(samples: Samples, shape: tuple[int, int], classes: NDArray[
     return made
 
 
-def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Prepared:
-    """Check the settings and the data, and build the model.
+class CheckedRun(NamedTuple):
+    """What the settings of a run and its data make of each other."""
+
+    settings: Settings
+    """with a value for each that was left open"""
+    network: Network
+    data: Checked
+    rows: Rows | None
+    """those for training and those held out; None where no samples are divided"""
+    method: Any
+    optimizer: AnyOptimizer | None
+    """None of a search, as the schedule"""
+    schedule: Schedule | None
+
+
+def check_run(data: Data, given: Settings, resolved: Settings | None = None) -> CheckedRun:
+    """Check the settings and the data, also for a run whose network an estimator builds.
 
     resolved: the settings as resolved by an earlier start of the same run.
     """
@@ -320,24 +347,26 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Pr
     if settings.positive is not None:
         is_label = build.make_loss(settings).targets in ("binary", "classes") and data.train.y.ndim == 1
         positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [])
-    prepared = None if data.table is None else data.table.preprocessor
-    codes = None if prepared is None else prepared.embedded_
+    codes = None if data.table is None else data.table.preprocessor.embedded_
     network = build.network(settings, data.train, codes)
-    model = Model(network, seed=settings.seed, dtype=settings.dtype)
-    if prepared is not None:
-        model.feature_names = prepared.get_feature_names_out().tolist()
-    checked = check(data, model.network)
-    model.classes = checked.classes
+    checked = check(data, network)
     method = build.method(settings)
-    is_search = isinstance(method, Search)
-    training = ByModel(
-        divide(checked, rows),
-        model,
-        None if is_search else build.optimizer(settings),
-        None if is_search else build.schedule(settings, held_out),
-        method,
-    )
-    return Prepared(data, given, settings, training, checked.train.fingerprint())
+    if isinstance(method, Search):
+        return CheckedRun(settings, network, checked, rows, method, None, None)
+    optimizer, schedule = build.optimizer(settings), build.schedule(settings, held_out)
+    return CheckedRun(settings, network, checked, rows, method, optimizer, schedule)
+
+
+def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Prepared:
+    """Check the settings and the data, and build the model; see `check_run`."""
+    made = check_run(data, given, resolved)
+    settings, samples = made.settings, made.data
+    model = Model(made.network, seed=settings.seed, dtype=settings.dtype)
+    if data.table is not None:
+        model.feature_names = data.table.preprocessor.get_feature_names_out().tolist()
+    model.classes = samples.classes
+    training = ByModel(divide(samples, made.rows), model, made.optimizer, made.schedule, made.method)
+    return Prepared(data, given, settings, training, samples.train.fingerprint())
 
 
 def of_whole_run(event: Event, records: Sequence[Mapping[str, float]]) -> Event:
