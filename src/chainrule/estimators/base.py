@@ -34,11 +34,10 @@ from chainrule.formulas.optimizers import Adam
 from chainrule.model import Ensemble, Model
 from chainrule.presets import BEST
 from chainrule.presets.layers import hidden_sizes
-from chainrule.race import asked
 from chainrule.race.blend import RaceResult
-from chainrule.race.callbacks import tell_report
 from chainrule.race.judge import SAME_LOSS, judge_of
 from chainrule.race.plan import seed_of_rows
+from chainrule.race.request import check_support, seconds_of_race, start_of_race, tell_report
 from chainrule.race.state import NOTHING, RaceListener, RaceState
 from chainrule.tables.data import FitData, FitInput, checked, of_table
 from chainrule.tables.numbers import NumericTargets, Targets, hint_of_censoring
@@ -87,7 +86,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             hint_of_order(X, {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time})
             if self.target_type is NumericTargets:
                 hint_of_censoring(y)
-        raced = NOTHING if is_new else asked.start(self, self._result, more, plan)
+        raced = NOTHING if is_new else start_of_race(self, self._result, more, plan)
         with self._check_and_tell():
             return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
 
@@ -186,7 +185,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         request = FitRequest(
             given=given,
             begun=begun,
-            limit=asked.seconds(self, raced) if self.preset == BEST else self.time_limit,
+            limit=seconds_of_race(self, raced) if self.preset == BEST else self.time_limit,
             seed=seed_of_rows(self.random_state, raced.plan),
             rows=raced.rows,
             before=self._before(incremental),
@@ -197,7 +196,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             incremental=incremental,
         )
         if self.preset == BEST:
-            asked.check(self, request)
+            check_support(self, request)
         else:
             hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
         return request

@@ -344,17 +344,6 @@ HELPERS["normal_quantile"] = NORMAL_QUANTILE
 HELPERS |= INTEGER_HELPERS
 
 
-def text_of(name: str, prefix: str, kind: str) -> str:
-    """Return a function for a prefix and a type of C."""
-    return filled(HELPERS[name], prefix, kind)
-
-
-def name_of(name: str, prefix: str, kind: str) -> str:
-    """Return the name of a function, which has the type's letter where there is one for each type."""
-    typed = f"@p_{name}_@s"
-    return filled(typed if f"{typed}(" in HELPERS[name] else f"@p_{name}", prefix, kind)
-
-
 def filled(text: str, prefix: str, kind: str) -> str:
     """Return a text with the places filled in."""
     suffix = "f" if kind == "float" else ""

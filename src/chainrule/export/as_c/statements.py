@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.as_c.helpers import FUNCTIONS, SPACE, filled, name_of, text_of
+from chainrule.export.as_c.helpers import FUNCTIONS, HELPERS, SPACE, filled
 from chainrule.export.quantizing import Int8Range
 from chainrule.graph import answers, columns, integers, numbers
 from chainrule.graph.columns import GraphInput
@@ -137,6 +137,17 @@ class GeneratedCode:
         text = text_of(name, self.prefix, kind)
         self.helpers.setdefault(text, text)
         return name_of(name, self.prefix, kind)
+
+
+def text_of(name: str, prefix: str, kind: str) -> str:
+    """Return a function for a prefix and a type of C."""
+    return filled(HELPERS[name], prefix, kind)
+
+
+def name_of(name: str, prefix: str, kind: str) -> str:
+    """Return the name of a function, which has the type's letter where there is one for each type."""
+    typed = f"@p_{name}_@s"
+    return filled(typed if f"{typed}(" in HELPERS[name] else f"@p_{name}", prefix, kind)
 
 
 def literals(values: NDArray[Any], kind: str) -> str:

@@ -1,7 +1,8 @@
-"""What is asked of a race: whether an estimator supports one, its seconds, and a race to go on with."""
+"""What an estimator asks of a race, whether it supports one, its seconds and its start; and what it is told of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from chainrule.core.settings import check_number
@@ -11,11 +12,14 @@ from chainrule.fitting.prepare import FitRequest
 from chainrule.fitting.result import FitResult
 from chainrule.presets import BEST
 from chainrule.race.blend import RaceResult
+from chainrule.race.report import RaceReport
 from chainrule.race.state import SECONDS, RaceState
 from chainrule.training.callbacks import as_callbacks
 
+# --- what is asked of a race: whether an estimator supports one, its seconds, and a race to go on with ---------------
 
-def check(estimator: HoldsResult, request: FitRequest) -> None:
+
+def check_support(estimator: HoldsResult, request: FitRequest) -> None:
     """Check that an estimator supports a race. Raises ConfigError for settings of a single network."""
     faults = {
         "partial_fit": request.incremental,
@@ -40,7 +44,7 @@ def check(estimator: HoldsResult, request: FitRequest) -> None:
         )
 
 
-def seconds(estimator: HoldsResult, start: RaceState) -> float | None:
+def seconds_of_race(estimator: HoldsResult, start: RaceState) -> float | None:
     """Return the seconds of a race from its start; None for one that is repeated, whose plan has no clock."""
     if start.plan is not None:
         return None
@@ -49,7 +53,7 @@ def seconds(estimator: HoldsResult, start: RaceState) -> float | None:
     return SECONDS if estimator.time_limit is None else float(estimator.time_limit)
 
 
-def start(
+def start_of_race(
     estimator: HoldsResult, before: FitResult | None, more: float | None, plan: Mapping[str, object] | None
 ) -> RaceState:
     """Return what a race begins with that is not new: the last race, for so many seconds more, or a plan.
@@ -63,10 +67,10 @@ def start(
 
         return repeating(estimator, plan)
     assert more is not None, "a new race is not asked for"
-    return going_on(estimator, before, more)
+    return go_on_with(estimator, before, more)
 
 
-def going_on(estimator: HoldsResult, before: FitResult | None, more: float) -> RaceState:
+def go_on_with(estimator: HoldsResult, before: FitResult | None, more: float) -> RaceState:
     """Return the start of a race that goes on with the last one of an estimator for so many seconds.
 
     Raises ConfigError where there is none, or where it is known to be of other parameters.
@@ -82,3 +86,24 @@ def going_on(estimator: HoldsResult, before: FitResult | None, more: float) -> R
             f"more= goes on with a race, but preset is {estimator.preset!r} now; set it to 'best'."
         )
     return before.state._replace(more=more)
+
+
+# --- who is told of a race: the callbacks of an estimator, of each of its fits and of its report ---------------------
+
+
+def tell_report(estimator: HoldsResult, report: RaceReport) -> None:
+    """Tell callbacks what a race found of each recipe, as loss_held_out/fast, and print it where that is asked for."""
+    found = {
+        f"{name}/{each.recipe}": value
+        for each in report
+        for name, value in (
+            ("loss_held_out", each.loss),
+            ("score_held_out", each.score),
+            ("weight", each.weight),
+        )
+        if value is not None and math.isfinite(value)
+    }
+    for callback in as_callbacks(estimator.callbacks):
+        callback.on_judged(found)
+    if estimator.verbose:
+        print(report)
