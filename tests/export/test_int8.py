@@ -33,8 +33,7 @@ from chainrule import (
 )
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
-from chainrule.export.as_c import STRICT, compiler
-from chainrule.export.as_c.testing import check_integers
+from chainrule.export.as_c import STRICT, check_integers, compiler
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.quantizing import in_int8, multiplier_of, range_of
 from chainrule.graph.columns import GraphInput

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.settings import check_choice
 from chainrule.errors import ConfigError
-from chainrule.explain.parts import AnswerParts, Inputs
+from chainrule.explain.parts import AnswerParts
 from chainrule.inspection.attribution.explained import Floats, label_numbers
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
@@ -74,14 +74,3 @@ def output_of(parts: AnswerParts, output: str | None) -> str:
     """Check what is asked of an answer: "number", "probability" or "log_odds"; None for the first that there is."""
     known = ("number",) if parts.result.targets.task == "regression" else ("probability", "log_odds")
     return known[0] if output is None else check_choice(output, {each: each for each in known}, "output")
-
-
-def answers(parts: AnswerParts, inputs: Inputs, want: Wanted, output: str) -> Floats:
-    """Return the answers for prepared rows (n,)."""
-    p = parts.predicted(inputs)
-    places, negated, _ = want.of_rows(p, slice(0, len(p)))
-    found = np.asarray(p[np.arange(len(p)), places], np.float64)
-    found = np.where(negated, 1 - found, found)
-    if output != "log_odds":
-        return found
-    return np.asarray(np.log(np.maximum(found, TINY)) - np.log(np.maximum(1 - found, TINY)))

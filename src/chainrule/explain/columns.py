@@ -17,7 +17,7 @@ from chainrule.core import records
 from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.explain.answers import answers, output_of, wanted
+from chainrule.explain.answers import TINY, Wanted, output_of, wanted
 from chainrule.explain.explain import explain
 from chainrule.explain.parts import AnswerPart, AnswerParts, ExactNetwork, Inputs
 from chainrule.explain.reasons import Reasons
@@ -166,6 +166,17 @@ def _log_loss(y: NDArray[Any]) -> Any:
     if y.ndim == 1:
         return lambda p: -np.log(np.maximum(p[np.arange(len(y)), y], MIN_PROBABILITY))
     return lambda p: -np.log(np.maximum(np.where(y > 0.5, p, 1 - p), MIN_PROBABILITY)).sum(1)
+
+
+def answers(parts: AnswerParts, inputs: Inputs, want: Wanted, output: str) -> Floats:
+    """Return the answers for prepared rows (n,)."""
+    p = parts.predicted(inputs)
+    places, negated, _ = want.of_rows(p, slice(0, len(p)))
+    found = np.asarray(p[np.arange(len(p)), places], np.float64)
+    found = np.where(negated, 1 - found, found)
+    if output != "log_odds":
+        return found
+    return np.asarray(np.log(np.maximum(found, TINY)) - np.log(np.maximum(1 - found, TINY)))
 
 
 @records.kind("column_curve", version=1)

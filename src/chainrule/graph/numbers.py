@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from chainrule.formulas import activations
 from chainrule.graph.operation import (
+    EPSILON,
     MIN_RUN,
     UNITS,
     Array,
     Box,
     GraphOperation,
-    affine_bounds,
     box_of,
     like,
     log_mean,
@@ -197,6 +197,27 @@ class Columnwise(GraphOperation):
         rounding = np.where(np.isfinite(rounding), rounding, 0.0) + UNITS * np.abs(self.offset)
         low, high = box_of(parts)
         return widened(low + self.offset, high + self.offset, rounding)
+
+
+def affine_bounds(box: Box, W: Array, b: Array) -> Box:
+    """Return a box of x W + b, by center and radius: |(x - c) W| <= r |W|, c = (low + high) / 2, r = high - c.
+
+    W: (..., inputs, outputs).  b: (..., 1, outputs) or (outputs,). An infinite end of a number makes those ends
+    infinite that it moves.
+    """
+    low, high = box
+    below, above = (np.isinf(end) for end in box)
+    finite = [np.where(below | above, 0.0, end) for end in box]
+    c = finite[0] / 2 + finite[1] / 2
+    r = np.maximum(finite[1] - c, c - finite[0]) * (1 + UNITS)
+    size = np.abs(W)
+    y, spread = c @ W + b, r @ size
+    rounding = (W.shape[-2] + 4) * EPSILON * (np.abs(c) @ size + spread + np.abs(b))
+    ends = widened(y - spread, y + spread, rounding)
+    rises, falls = (W > 0).astype(np.float64), (W < 0).astype(np.float64)
+    down = (below & (low < 0)) @ rises + (above & (high > 0)) @ falls
+    up = (above & (high > 0)) @ rises + (below & (low < 0)) @ falls
+    return Box(np.where(down > 0, -np.inf, ends.low), np.where(up > 0, np.inf, ends.high))
 
 
 @dataclass(frozen=True, eq=False)

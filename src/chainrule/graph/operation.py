@@ -159,27 +159,6 @@ def box_of(candidates: Sequence[Array]) -> Box:
     return Box(np.minimum.reduce(candidates), np.maximum.reduce(candidates))
 
 
-def affine_bounds(box: Box, W: Array, b: Array) -> Box:
-    """Return a box of x W + b, by center and radius: |(x - c) W| <= r |W|, c = (low + high) / 2, r = high - c.
-
-    W: (..., inputs, outputs).  b: (..., 1, outputs) or (outputs,). An infinite end of a number makes those ends
-    infinite that it moves.
-    """
-    low, high = box
-    below, above = (np.isinf(end) for end in box)
-    finite = [np.where(below | above, 0.0, end) for end in box]
-    c = finite[0] / 2 + finite[1] / 2
-    r = np.maximum(finite[1] - c, c - finite[0]) * (1 + UNITS)
-    size = np.abs(W)
-    y, spread = c @ W + b, r @ size
-    rounding = (W.shape[-2] + 4) * EPSILON * (np.abs(c) @ size + spread + np.abs(b))
-    ends = widened(y - spread, y + spread, rounding)
-    rises, falls = (W > 0).astype(np.float64), (W < 0).astype(np.float64)
-    down = (below & (low < 0)) @ rises + (above & (high > 0)) @ falls
-    up = (above & (high > 0)) @ rises + (below & (low < 0)) @ falls
-    return Box(np.where(down > 0, -np.inf, ends.low), np.where(up > 0, np.inf, ends.high))
-
-
 def constant(values: object) -> NDArray[np.float64]:
     """Return numbers as an array of a graph: float64, which nothing may write to."""
     made = np.array(values, np.float64)
