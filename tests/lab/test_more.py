@@ -14,7 +14,7 @@ from chainrule.lab import features as features_lab
 from chainrule.lab import optimizers, regularization, universality
 from chainrule.views.experiments import Report
 from chainrule.views.figures import laboratory
-from chainrule.views.figures.features import mosaic
+from chainrule.views.figures.laboratory import mosaic
 
 SMALL: dict[str, dict[str, Any]] = {
     "universality": {"budget": 0.02, "repeats": 2, "widths": (2, 8)},

@@ -14,7 +14,7 @@ from chainrule.lab import Report, run
 from chainrule.lab import without_backprop as runs
 from chainrule.training.without_backprop import Estimator
 from chainrule.views import figures
-from chainrule.views.figures import search
+from chainrule.views.figures import laboratory
 from chainrule.views.words.en import lab_without_backprop as words
 from chainrule.views.words.en.lab_without_backprop import near_one
 from chainrule.views.words.facts import chance
@@ -117,7 +117,7 @@ def test_figures(report: Report):
 def test_labels_at_the_ends_do_not_overlap(report: Report):
     places = sorted(annotation.ay for annotation in report.figures[0].layout.annotations)
     low, high = report.figures[0].layout.yaxis.range
-    assert min(np.diff(places)) > 0.95 * search.MIN_LABEL_DISTANCE * (high - low)
+    assert min(np.diff(places)) > 0.95 * laboratory.MIN_LABEL_DISTANCE * (high - low)
     assert places[0] >= low - 0.1 and places[-1] <= high + 1e-9
 
 

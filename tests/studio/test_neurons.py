@@ -464,7 +464,7 @@ def test_the_python_of_edits(model: Model, tmp_path: Path):
 
 def test_the_python_reads_mnist_from_the_package(tmp_path: Path):
     from chainrule.recipe.data import load
-    from chainrule.studio.screens.neurons.python import preamble
+    from chainrule.studio.screens.neurons.commands import preamble
 
     mnist = load("mnist")
     model = Model(Network(784, [Dense(2), ReLU(), Dense(10)], SoftmaxCrossEntropy()), seed=0)

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import ChainruleError, ConfigError, DataError, Model
 from chainrule.studio import screens
-from chainrule.studio.screens.plane.network import (
+from chainrule.studio.screens.plane.commands import (
     ACTIVATION_KINDS,
     KINDS,
     MAX_LAYERS,

@@ -11,7 +11,7 @@ import pytest
 from chainrule import Model
 from chainrule.core.random import generator
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.screens.plane.network import (
+from chainrule.studio.screens.plane.commands import (
     ACTIVATION_KINDS,
     KINDS,
     OPTIMIZER_KINDS,

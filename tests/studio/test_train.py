@@ -38,7 +38,7 @@ from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import Settings
 from chainrule.studio import screens
-from chainrule.studio.screens.train import commands, timeline, training
+from chainrule.studio.screens.train import commands, training
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.session.commands import DOWNLOADS, find
 from chainrule.studio.session.messages import pack
@@ -366,7 +366,7 @@ def test_batch_norm_has_the_statistics_of_its_time(studio: Studio):
 
 
 def test_the_timeline_is_bounded_in_memory(studio: Studio, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(timeline.Timeline.__init__, "__defaults__", (600_000,))
+    monkeypatch.setattr(training.Timeline.__init__, "__defaults__", (600_000,))
     run = run_to_the_end(studio, SMALL).current()
     kept = [each.step for each in run.timeline.snapshots]
     assert sum(each.size for each in run.timeline.snapshots) <= 600_000
@@ -375,8 +375,8 @@ def test_the_timeline_is_bounded_in_memory(studio: Studio, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 1000, 10**6])
 def test_marks_are_dense_at_the_start(steps: int):
-    found = timeline.marks(steps)
-    assert found[0] == 1 and found[-1] == steps and len(found) <= timeline.MARKS
+    found = training.marks(steps)
+    assert found[0] == 1 and found[-1] == steps and len(found) <= training.MARKS
     assert (np.diff(found, 2) >= -1).all()
 
 

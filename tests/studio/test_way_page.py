@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.studio.screens.backprop.mistakes import by_loss
+from chainrule.studio.screens.backprop.walks import by_loss
 from chainrule.studio.session.commands import find
 from chainrule.studio.session.studio import Studio
 from small_studios import bright_rows, small_classifier

@@ -81,6 +81,7 @@ NOT_RESULTS = {
             "Parts",
             "Rows",
             "Checked",
+            "CheckedRun",
             "Prepared",
             "TrainedRun",
             "ByModel",

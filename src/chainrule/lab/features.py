@@ -200,7 +200,7 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.views.figures import features as figures
+    from chainrule.views.figures import laboratory as figures
 
     said = words.lab_features
     flat = {said.INPUT: test.X.astype(np.float64) / 255}

@@ -210,7 +210,7 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.views.figures import regularization as figures
+    from chainrule.views.figures import laboratory as figures
 
     said = words.lab_regularization
     tests = {

@@ -388,11 +388,11 @@ def tuned(task: MethodTask, arm: MethodArm, seed: int, passes: int, clock: Clock
 def _report(
     task: MethodTask, found: dict[str, MethodRuns], passes: int, settings: dict[str, Any], start: float
 ) -> Report:
-    from chainrule.views.figures import search
+    from chainrule.views.figures import laboratory
 
     said, lesson, P = words.lab_without_backprop, words.lab_lesson, task.network.size
     curves = [
-        search.Curve(
+        laboratory.Curve(
             said.METHODS[outcome.arm.name],
             outcome.arm.family,
             [course.passes for course in outcome.courses],
@@ -405,9 +405,9 @@ def _report(
         (said.METHODS[o.arm.name], o.arm.family, o.cosine) for o in found.values() if o.cosine is not None
     ]
     figures = (
-        search.loss_curves(curves, "passes"),
-        search.loss_curves(curves, "seconds"),
-        search.cosines(angles, chance(P)),
+        laboratory.loss_curves(curves, "passes"),
+        laboratory.loss_curves(curves, "seconds"),
+        laboratory.cosines(angles, chance(P)),
     )
     tables = (measured(found), Table(lesson.HEADS, lesson.rows(found, P), lesson.CAPTION))
     return Report(

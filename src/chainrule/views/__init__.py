@@ -18,11 +18,11 @@ FORMS = {
     "as_summary": "tables:summary",  # of a network, without loading other views
     "on_terminal": "text.story:show",  # of a story, in color
     "as_chapters": "words:story.parts",
-    "as_bars": "text.attribution:bars",
+    "as_bars": "text.inspection:bars",
     "as_completeness": "words:attribution.completeness",
-    "as_heading": "text.derivation:head",
-    "as_latex": "text.derivation:latex",
-    "as_mathml": "text.derivation:mathml",
+    "as_heading": "text.inspection:head",
+    "as_latex": "text.inspection:latex",
+    "as_mathml": "text.inspection:mathml",
 }
 """The module of each form, and its function, which takes a result and the form's own arguments."""
 

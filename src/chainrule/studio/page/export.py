@@ -17,8 +17,7 @@ from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import get_data, on_show, samples, shown_part
-from chainrule.studio.session.commands import command, find
-from chainrule.studio.session.exports import EXPORTS, Exported, KeptAnswer
+from chainrule.studio.session.commands import EXPORTS, Exported, KeptAnswer, command, find
 from chainrule.studio.session.messages import pack
 from chainrule.studio.session.studio import Studio
 

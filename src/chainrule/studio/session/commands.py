@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 from chainrule.core import codec
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.studio.session.messages import Call, pack
+from chainrule.studio.session.studio import Studio
 
 if TYPE_CHECKING:
     from chainrule.studio.session.studio import Studio
@@ -125,3 +126,30 @@ def answered(studio: Studio, call: Call) -> str | bytes:
 def fitted(value: object, hint: Any, name: str) -> Any:
     """Convert a JSON value to the type of an annotation. Raises ConfigError."""
     return codec.read(hint, value, name, lambda fault: ConfigError(f"{fault}."))
+
+
+# --- additional answers stored in an exported page, besides those that its screen requested, by the screen's name ----
+
+
+class KeptAnswer(NamedTuple):
+    """A command, its arguments and its answer, in the page's form."""
+
+    name: str
+    arguments: dict[str, Any]
+    answer: dict[str, Any]
+
+
+class Exported(NamedTuple):
+    """A screen that is exported."""
+
+    studio: Studio
+    state: dict[str, Any]
+    """the page's state"""
+    calls: list[tuple[str, dict[str, Any]]]
+    """the commands that the screen requested, the newest last"""
+    rows: list[int]
+    """the samples of the shown part that are stored in the page; an exporter removes the last ones if time is short"""
+
+
+EXPORTS: dict[str, Callable[[Exported], Iterator[KeptAnswer]]] = {}
+"""Exporters by the screen's name; the modules `exported` of the screens fill it."""

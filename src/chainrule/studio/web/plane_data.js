@@ -1,4 +1,4 @@
-// The points of the plane, drawn as chainrule.studio.screens.plane.network draws them, to the same float32 numbers.
+// The points of the plane, drawn as chainrule.studio.screens.plane.commands draws them, to the same float32 numbers.
 import { generator } from './random.js';
 
 const { PI, cos, sin, sqrt } = Math;

@@ -19,10 +19,9 @@ from chainrule.trust.reliability import Reliability
 from chainrule.views.figures import learning_curve
 from chainrule.views.figures.additive import term
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
-from chainrule.views.figures.drift import drift
 from chainrule.views.figures.flow import by_layer, over_training
 from chainrule.views.figures.reasons import beeswarm, dependence, row_bars
-from chainrule.views.figures.tables import calibration, curve, importance, pairs
+from chainrule.views.figures.tables import calibration, curve, drift, importance, pairs
 
 
 @singledispatch

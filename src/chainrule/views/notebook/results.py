@@ -42,11 +42,11 @@ from chainrule.views.tables import (
     summary_cells,
     summary_totals,
 )
-from chainrule.views.text import attribution as attribution_text
 from chainrule.views.text import drift as drift_text
+from chainrule.views.text import inspection as attribution_text
+from chainrule.views.text import inspection as trace_text
 from chainrule.views.text import tables as tables_text
-from chainrule.views.text import trace as trace_text
-from chainrule.views.text.derivation import table_rows
+from chainrule.views.text.inspection import table_rows
 
 # --- build the parts of a notebook output: a frame with styles, tables, bars, curves and pictures --------------------
 

@@ -18,8 +18,7 @@ from chainrule.views.markup import figure, pairs, section, table, text
 from chainrule.views.notebook.results import DERIVATION_STYLE, tree, values
 from chainrule.views.report import additive, page, story
 from chainrule.views.text import drift as drift_text
-from chainrule.views.text.attribution import cells
-from chainrule.views.text.derivation import latex
+from chainrule.views.text.inspection import cells, latex
 
 
 def attribution(attribution: Attribution, row: int = 0) -> str:

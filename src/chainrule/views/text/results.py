@@ -26,7 +26,7 @@ from chainrule.trust.notice import Notice, Notices
 from chainrule.trust.reliability import Reliability
 from chainrule.views import tables as numbers
 from chainrule.views import words
-from chainrule.views.text import attribution, derivation, drift, story, tables, trace
+from chainrule.views.text import drift, inspection, story, tables
 
 
 @singledispatch
@@ -38,23 +38,23 @@ def text(result: object, *arguments: Any) -> str:
     raise TypeError(f"{type(result).__name__} has no text.")
 
 
-text.register(Attribution, attribution.table)
+text.register(Attribution, inspection.attribution_table)
 text.register(Reliability, tables.reliability)
-text.register(Reinitialization, attribution.reinitialization)
+text.register(Reinitialization, inspection.reinitialization)
 text.register(Decision, tables.decision)
-text.register(Derivation, derivation.text)
+text.register(Derivation, inspection.text)
 text.register(DescribedTable, tables.table)
 text.register(DistillationCost, numbers.cost)
 text.register(DriftCheck, drift.text)
-text.register(Flow, trace.flow_table)
-text.register(GradientFlow, trace.over_training)
+text.register(Flow, inspection.flow_table)
+text.register(GradientFlow, inspection.over_training)
 text.register(Int8Effect, numbers.int8)
 text.register(Reasons, tables.reasons)
 text.register(ColumnImportance, tables.importance)
 text.register(ColumnPairs, tables.pairs)
 text.register(Story, story.as_text)
-text.register(GradientCheck, trace.gradient_check)
-text.register(Trace, trace.table)
+text.register(GradientCheck, inspection.gradient_check)
+text.register(Trace, inspection.trace_table)
 
 
 @singledispatch

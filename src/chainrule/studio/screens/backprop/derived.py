@@ -1,4 +1,4 @@
-"""The number of paths from one number of a network to its loss: the products that the chain rule sums."""
+"""Derivations as data for the page: paths to the loss, formulas as trees, a chain of four neurons."""
 
 from __future__ import annotations
 

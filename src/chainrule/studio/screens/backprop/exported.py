@@ -8,8 +8,7 @@ from typing import Any
 
 from chainrule.errors import ChainruleError
 from chainrule.studio.screens.model import shown_part
-from chainrule.studio.session.commands import find
-from chainrule.studio.session.exports import EXPORTS, Exported, KeptAnswer
+from chainrule.studio.session.commands import EXPORTS, Exported, KeptAnswer, find
 
 OF_A_WALK = ("backprop.weight", "backprop.neuron", "backprop.chain")
 SECONDS = 8.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from chainrule.studio.screens.labs.commands import answer
-from chainrule.studio.session.exports import EXPORTS, Exported, KeptAnswer
+from chainrule.studio.session.commands import EXPORTS, Exported, KeptAnswer
 
 SECONDS = 10.0
 """The maximum seconds that an export waits for the first record of each network of a new run."""

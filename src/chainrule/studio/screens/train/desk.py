@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from chainrule.errors import ConfigError
 from chainrule.model import Model
 from chainrule.recipe.data import Data
+from chainrule.studio.screens.train.form import is_alike, prepare
 from chainrule.studio.screens.train.form import plan as plan_of
-from chainrule.studio.screens.train.form import prepare
-from chainrule.studio.screens.train.rows import is_alike
-from chainrule.studio.screens.train.timeline import Snapshot, model_of
-from chainrule.studio.screens.train.training import PER_SECOND, PER_SECOND_HIDDEN, Training
+from chainrule.studio.screens.train.training import (
+    PER_SECOND,
+    PER_SECOND_HIDDEN,
+    Snapshot,
+    Training,
+    model_of,
+)
 
 if TYPE_CHECKING:
     from chainrule.studio.session.studio import Studio

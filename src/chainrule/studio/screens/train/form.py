@@ -1,17 +1,19 @@
-"""A run on a table by an estimator's preset, as in `chainrule train`: its rows, its resolved settings, its samples."""
+"""The form of the screen Train: the rows and settings of a run, by a preset or as it is filled in."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
-from chainrule.core.arrays import distinct
+from chainrule.core.arrays import distinct, evenly_spaced
 from chainrule.data.advice import on_targets
-from chainrule.data.checks import check_samples, check_seed
+from chainrule.data.checks import check_count, check_samples, check_seed
 from chainrule.errors import ConfigError
 from chainrule.fitting.held import result_of
 from chainrule.fitting.plan import few_of
@@ -22,16 +24,58 @@ from chainrule.network.network import Network
 from chainrule.presets import BEST
 from chainrule.recipe import build, preset_choice
 from chainrule.recipe.by_estimator import with_preprocessor
+from chainrule.recipe.columns import excluded, tied_rows
 from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
 from chainrule.recipe.preset_choice import estimator
-from chainrule.recipe.settings import ABOUT, NAMES, Settings
-from chainrule.studio.screens.train.rows import divided, fewer
+from chainrule.recipe.settings import ABOUT, NAMES, TIES, Settings
+from chainrule.recipe.table_data import prepared
 from chainrule.tables.data import FitData, FitInput
 from chainrule.trained.persistence import LAYERS, encode, network_from_config
 from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.history import History
 from chainrule.training.run import Run, samples_of
 from chainrule.trust.notice import Notices, asked
+
+
+def fewer(data: Data, samples: int | None) -> Data:
+    """Return the data with this many of the training samples, of all classes if sorted by class; None for all."""
+    if samples is None:
+        return data
+    n = len(data.train)
+    if check_count(samples, "samples") > n:
+        raise ConfigError(f"samples must be at most {n:,}, which is all of {data.name}, not {samples:,}.")
+    if samples == n:
+        return data
+    rows = evenly_spaced(n, samples)
+    table = data.table
+    if table is not None:
+        table = dataclasses.replace(table, train=table.train[rows])
+    return data._replace(train=data.train.take(rows), table=table)
+
+
+def divided(data: Data, given: Settings) -> Data:
+    """Return a table's data without the columns that the settings leave out, its test rows held out as they say."""
+    table = data.table
+    if table is None or not any(getattr(given, name) is not None for name in ("exclude_columns", *TIES)):
+        return data
+    target = table.target
+    tied = tied_rows(table.columns, target.name, given, data.name)
+    out = {*excluded(given.exclude_columns, table.columns, target.name, data.name), tied.names.get("groups")}
+    columns = {name: values for name, values in table.columns.items() if name not in out}
+    if len(columns) < 2:
+        raise ConfigError(f"{target.name!r} is the only column that is left; leave fewer out.")
+    maker = clone(table.preprocessor)
+    train, test, made = prepared(Path(data.name), columns, target, maker, 0, 0.0, tied)
+    return data._replace(train=train, test=test, table=made, features=tuple(maker.get_feature_names_out()))
+
+
+def is_alike(one: Data, other: Data) -> bool:
+    """Return whether two data of a table have the same inputs and test rows."""
+    assert one.table is not None and other.table is not None
+    return one.features == other.features and np.array_equal(one.table.test, other.table.test)
+
+
+# --- A run on a table by an estimator's preset, as in `chainrule train`: its rows, its resolved settings, its samples
 
 STARTED = "only the start was asked for"
 

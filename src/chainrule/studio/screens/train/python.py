@@ -99,7 +99,7 @@ def code_of_preset(plan: Planned, source: str) -> str:
         more += ["from chainrule.recipe.settings import Settings"]
     used = [name for name, is_used in (("divided", names), ("fewer", plan.samples is not None)) if is_used]
     if used:
-        more += [f"from chainrule.studio.screens.train.rows import {', '.join(used)}"]
+        more += [f"from chainrule.studio.screens.train.form import {', '.join(used)}"]
     return "\n".join([*imports("\n".join(lines)), *more, "", *lines, ""])
 
 

@@ -23,8 +23,8 @@ from chainrule.network.answers import decide, true_labels
 from chainrule.recipe.data import Data
 from chainrule.studio.screens.model import picture_shape, shown_part
 from chainrule.studio.screens.neurons import edits as editing
+from chainrule.studio.screens.neurons.commands import preamble
 from chainrule.studio.screens.neurons.edits import copied
-from chainrule.studio.screens.neurons.python import preamble
 from chainrule.studio.screens.table import cells_of
 from chainrule.studio.session.commands import command
 from chainrule.studio.session.studio import Studio
