@@ -277,7 +277,7 @@ def test_a_fingerprint_tells_all_that_decides_the_rows(tmp_path: Path):
     assert first == again and len(set(first)) == len(changes)
     known = source(**base | {"categories": None})
     before = known.fingerprint()
-    known._learn_categories()
+    known.learn_categories()
     learned = source(**base | {"categories": north | {"street": ("High", "Low")}})
     assert before != known.fingerprint() == learned.fingerprint()
 
@@ -304,9 +304,9 @@ def test_text_becomes_codes_and_labels(tmp_path: Path):
     answers = np.array(["no", "perhaps", "yes"])[Y]
     table = pa.table({"x": X[:, 0], "city": pa.array(cities).dictionary_encode(), "y": answers})
     of = ParquetSource(write(tmp_path / "of.parquet", table), target="y")
-    with pytest.raises(c.DataError, match=r"text in column 'city'; call _learn_categories"):
+    with pytest.raises(c.DataError, match=r"text in column 'city'; call learn_categories"):
         model(inputs=2).fit(of)
-    assert of._learn_categories() == {"city": ("Aarhus", "Bern", "Oslo", "Taipei")}
+    assert of.learn_categories() == {"city": ("Aarhus", "Bern", "Oslo", "Taipei")}
     assert of.embedded(3) == ((1, 5, 3),)
     codes = np.array([0 if city is None else 1 + of.categories["city"].index(city) for city in cities])
     found, y, _ = zip(*(of.read(k) for k in range(len(of.sizes))), strict=True)
