@@ -63,6 +63,8 @@ def private_accesses(tree: ast.Module) -> Iterator[ast.AST]:
     for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             packages |= {alias.asname or alias.name for alias in node.names}
+            own = (alias.name.split(".") for alias in node.names if alias.name.startswith("chainrule."))
+            yield from (node for parts in own if any(map(is_private, parts)))
         elif isinstance(node, ast.ImportFrom):
             if node.level or str(node.module).startswith("chainrule"):
                 yield from (node for alias in node.names if is_private(alias.name))
@@ -88,7 +90,7 @@ def foreign_writes(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 Count = Callable[[ast.Module], Iterator[ast.AST]]
-LIMITS: dict[Count, int] = {private_accesses: 3, foreign_writes: 146}
+LIMITS: dict[Count, int] = {private_accesses: 6, foreign_writes: 146}
 """The largest number that each may have; lower it where a change makes it smaller."""
 
 
@@ -103,7 +105,7 @@ def test_no_more_than(count: Count):
 
 def test_counts_by_hand():
     tree = ast.parse(
-        "import os\n"
+        "import os, sklearn._b, chainrule.a._c\n"
         "from sklearn import _a\n"
         "from .a import _b\n"
         "class C:\n"
@@ -116,7 +118,7 @@ def test_counts_by_hand():
         "        c._mine = 0\n"
     )
     assert {count.__name__: sum(1 for _ in count(tree)) for count in LIMITS} == {
-        "private_accesses": 2,
+        "private_accesses": 3,
         "foreign_writes": 3,
     }
 

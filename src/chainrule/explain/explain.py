@@ -10,6 +10,7 @@ to answer - answer of the reference.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -72,7 +73,8 @@ def _rest(build: GraphBuilder, p: GraphValue) -> GraphValue:
     read = [GraphValue(k, build.steps[k].width) for k in step.reads]
     if isinstance(operation, Elementwise) and operation.function == "sigmoid":
         return build.add(operation, build.add(Columnwise(zero, constant(-np.ones(p.width)), zero), *read))
-    if isinstance(operation, (ToPrecision, GroupMean, WeightedSum)):  # a mean, with weights that add up to 1
+    is_mean = isinstance(operation, WeightedSum) and math.isclose(sum(operation.weights), 1.0)
+    if is_mean or isinstance(operation, (ToPrecision, GroupMean)):
         return build.add(operation, *map(partial(_rest, build), read))
     if isinstance(operation, SelectedColumns) and isinstance(
         build.steps[step.reads[0]].operation, GroupSoftmax
@@ -120,7 +122,7 @@ def rows_at_once(parts: AnswerParts) -> int:
 
 
 class _Explained(NamedTuple):
-    """What is explained: the graph of the answers, and which of them."""
+    """The graph of the answers, and those of them that are explained."""
 
     parts: AnswerParts
     graph: ComputationGraph

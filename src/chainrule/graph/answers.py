@@ -65,7 +65,9 @@ class GroupSoftmax(GraphOperation):
                 odds = np.exp(against[..., None, :] - own[..., None])
             return np.asarray(1 / (1 + np.sum(odds, axis=3, where=others)))
 
-        made = widened(share(low, high), share(high, low))
+        p, q = share(low, high), share(high, low)
+        size = np.maximum(np.abs(low), np.abs(high)).max(2, keepdims=True)  # differences of x are rounded
+        made = widened(p, q, UNITS * size * q)
         return Box(*(np.clip(end, 0.0, 1.0).reshape(boxes[0].low.shape) for end in made))
 
 

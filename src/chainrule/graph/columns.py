@@ -64,10 +64,6 @@ class GraphInput(GraphOperation):
         """Return what was given."""
         return values[0]
 
-    def bounds(self, *boxes: Box) -> Box:
-        """Return what was given."""
-        return boxes[0]
-
 
 @dataclass(frozen=True, eq=False)
 class LevelCodes(GraphOperation):

@@ -1,4 +1,4 @@
-"""The operations of a graph: what every one says of itself.
+"""The base class of the operations of a graph: their constants, formula, derivative, chord and bounds.
 
 An operation is a frozen dataclass: its constants and settings, nothing else. It says what it takes and makes, how wide
 its result is, and its formula: `compute` in NumPy, the specification for every format of export; beneath it `pullback`,
@@ -36,14 +36,14 @@ MIN_DIFFERENCE = 1e-10
 
 
 class Box(NamedTuple):
-    """What a value can be: all numbers from `low` to `high`, (n, width) each; NaN in both for a missing one."""
+    """The range of a value: all numbers from `low` to `high`, (n, width) each; NaN in both for a missing one."""
 
     low: Array
     high: Array
 
     @property
     def is_point(self) -> NDArray[np.bool_]:
-        """Where there is but one value."""
+        """Where there is but one value: (n, width)."""
         return np.asarray((self.low == self.high) | (np.isnan(self.low) & np.isnan(self.high)))
 
 
@@ -99,9 +99,8 @@ class GraphOperation(ABC):
         if self.is_affine:
             return self.pullback(m, out[:-1], *(value[:-1] for value in values))
         run = values[0][:-1] - values[0][-1:]
-        rise = (
-            (m * (out[:-1] - out[-1:])).reshape(*run.shape, -1).sum(2)
-        )  # several results of a number, side by side
+        change = m * (out[:-1] - out[-1:])
+        rise = change.reshape(*run.shape, -1).sum(2)  # over the results of a number, side by side
         is_same = np.abs(run) < self.least_run
         if not is_same.any():
             return (rise / run,)
@@ -111,7 +110,7 @@ class GraphOperation(ABC):
     def bounds(self, *boxes: Box) -> Box:
         """Return a box with every result for values of these boxes; by default of a function that never falls.
 
-        It holds for exact arithmetic and for float64: where a result is rounded, the box is wider by more than that.
+        The box holds for exact arithmetic and for float64: where a result is rounded, it is wider by more than that.
         """
         return Box(self.compute(*(box.low for box in boxes)), self.compute(*(box.high for box in boxes)))
 

@@ -307,7 +307,7 @@ def augmented_source(samples: Samples, shape: tuple[int, int], classes: NDArray[
 
 
 class CheckedRun(NamedTuple):
-    """What the settings of a run and its data make of each other."""
+    """The settings of a run and its data, checked against each other, and what is built of them."""
 
     settings: Settings
     """with a value for each that was left open"""
