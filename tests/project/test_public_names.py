@@ -225,6 +225,33 @@ def test_a_subcommand_loads_the_packages_that_it_needs(runs: Path, example: str)
     assert loaded(code) <= MAY_LOAD[example]
 
 
+def test_training_on_pixels_loads_no_room_of_tables(runs: Path):
+    given = ["chainrule", *["train", "digits.npz", "--epochs", "1", "--out", "rooms"]]
+    code = f"import os, sys\nos.chdir({str(runs)!r})\nsys.argv = {given!r}\nfrom chainrule.cli import main\n"
+    code += "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code, ended.code\n"
+    code += "print()\nprint(*sys.modules)"
+    names = run(code).rpartition("\n")[2].split()
+    rooms = {name.split(".")[1] for name in names if name.startswith("chainrule.")}
+    assert {"recipe", "training"} <= rooms
+    tables = {"bound", "estimators", "explain", "export", "fitting", "graph", "race", "tables", "trust"}
+    assert not (tables | {"lab", "mlflow", "ray", "serve", "studio"}) & rooms
+
+
+@pytest.mark.parametrize("given", [None, "28"])
+def test_waiting_threads_of_the_command_leave_the_cores(given: str | None, monkeypatch: pytest.MonkeyPatch):
+    """OpenBLAS reads the ticks of its waiting loop once, when NumPy is imported; a user's own setting is kept."""
+    name = "OPENBLAS_THREAD_TIMEOUT"
+    monkeypatch.delenv(name, raising=False)
+    if given is not None:
+        monkeypatch.setenv(name, given)
+    code = "import os, sys\nsys.argv = ['chainrule', 'info']\nfrom chainrule.cli import main\n"
+    code += "early = 'numpy' in sys.modules\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    code += f"print()\nprint(early, os.environ[{name!r}])"
+    early, ticks = run(code).rpartition("\n")[2].split()
+    assert early == "False"
+    assert ticks == given if given else 4 <= int(ticks) <= 24
+
+
 def test_a_model_loads_nothing_that_shows_or_explains():
     code = "import sys, chainrule\nchainrule.Model\nprint(*sys.modules)"
     names = run(code).split()
