@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import ensemble
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
+from sklearn.preprocessing import TargetEncoder
 
 from chainrule import ChainruleError, FormatError, LeakWarning, MLPClassifier, MLPRegressor
 from chainrule.core import codec
@@ -426,6 +430,69 @@ def test_tests_together_by_hand():
     assert found.with_it.score == pytest.approx(0.2) and found.without.score == pytest.approx(-0.2)
     assert found.ratio == pytest.approx(16 / 12) and found.clusters is not None
     assert found.clusters.tolist() == [0, 1, 1, 1]
+
+
+@pytest.fixture
+def learned_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows that each of the trees' models learns."""
+    counts: list[int] = []
+    for kind in (ensemble.HistGradientBoostingRegressor, ensemble.HistGradientBoostingClassifier):
+
+        def fit(self: Any, X: Any, y: Any, fit: Any = kind.fit) -> Any:
+            counts.append(len(X))
+            return fit(self, X, y)
+
+        monkeypatch.setattr(kind, "fit", fit)
+    return counts
+
+
+@pytest.mark.parametrize("what", ["groups", "time", "target"])
+def test_some_rows_of_a_large_table_are_learned(what: str, learned_rows: list[int]):
+    n, random = 30_000, np.random.default_rng(0)
+    X, y = pd.DataFrame(random.normal(size=(n, 15))).add_prefix("n"), random.normal(size=n)
+    if what == "groups":
+        person = random.integers(0, 300, n)
+        X, y = X.assign(person=[f"P{k}" for k in person]), y + 2 * random.normal(size=300)[person]
+    elif what == "time":
+        X, y = X.assign(when=pd.date_range("2024-01-01", periods=n, freq="h")), np.cumsum(y)
+    else:
+        X = X.assign(copy=y + 0.01 * random.normal(size=n))
+    assert found(X, y)[0][0] == what
+    assert len(learned_rows) == 2 and all(1_000 <= count <= 8_000 for count in learned_rows)
+
+
+def test_tests_go_on_until_they_are_sure(learned_rows: list[int]):
+    """Those of other groups are learned once for three tests."""
+    assert found(*counted_persons(0.8, seed=3)) == [("groups", ("person",))]
+    assert 2 < len(learned_rows) < 8
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_means_of_groups(outputs: int):
+    random = np.random.default_rng(0)
+    codes, of = random.integers(0, 40, 503), random.integers(0, 45, 90)
+    y = random.normal(size=503) if outputs == 1 else random.integers(0, 3, 503)
+    targets = y[:, None] if outputs == 1 else (y[:, None] == np.arange(3)).astype(float)
+    encoder = TargetEncoder(target_type="continuous" if outputs == 1 else "multiclass").fit(codes[:, None], y)
+    assert notices.group_means(codes, targets, of) == pytest.approx(encoder.transform(of[:, None]))
+    assert len(np.unique(notices.means_of_others(np.zeros(503, np.int64), targets)[:, 0])) == 5
+
+
+def test_a_column_that_begins_late():
+    """A sensor of the last days has no value in the rows that are learned."""
+    X, y = series()
+    assert found(X.assign(sensor=np.where(np.arange(N) < 0.85 * N, np.nan, noise(seed=4))), y) == [
+        ("time", ("when",))
+    ]
+
+
+def test_a_warning_needs_no_other_texts():
+    code = (
+        "import sys; from chainrule.trust.notice import Notice;"
+        "said = str(Notice('groups', ('person',), 'r2', 0.9, 0.1, 0.5, 3));"
+        "assert said.startswith('rows with the same') and 'chainrule.views.text' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_turns_of_a_split_by_groups():

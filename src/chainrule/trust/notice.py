@@ -57,7 +57,7 @@ class Notice(NamedTuple):
 
     def __str__(self) -> str:
         """Say it in a sentence: the column, both scores, and what to pass."""
-        return records.written(self, "as_words")
+        return records.written(self, "as_sentence")
 
 
 @records.kind("notices")

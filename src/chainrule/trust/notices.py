@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chainrule.core import hints
@@ -22,9 +20,6 @@ from chainrule.tables import kinds
 from chainrule.tables.data import FitData, FitInput
 from chainrule.tables.rarity import mean_squares
 from chainrule.trust.notice import IS_ASKED, Notice, Notices
-
-if TYPE_CHECKING:
-    from sklearn.preprocessing import TargetEncoder
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -321,7 +316,8 @@ MOST_TREES = 120
 """of a classifier of several classes, which has one for each in every round"""
 FEWEST_ROUNDS = 8
 CELLS, FEWEST_ROWS_JUDGED = 150_000, 3_000
-"""Numbers that are learned at most, but so many rows in any case: a tenth of a second."""
+"""Numbers that are learned at most, but so many rows in any case: a tenth of a second. Of 3,000 rows learned, two of
+the open tables would lose a notice: nlswork, and flights with all columns."""
 FEWEST_TESTED = 30
 LAST_SHARE = 0.2
 """the share of the rows that the last ones are"""
@@ -419,83 +415,143 @@ class RowSplit(NamedTuple):
     test: Rows
     clusters: Rows
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether it has enough rows to test and to learn."""
+        return len(self.test) >= FEWEST_TESTED and len(self.far) >= 2 * FEWEST_TESTED
+
 
 def most_rows(table: SampledTable) -> int:
     """Return how many rows are judged at most."""
     return max(FEWEST_ROWS_JUDGED, CELLS // max(1, int(table.is_input.sum())))
 
 
-def shuffled_encoder(kind: str) -> TargetEncoder:
-    """Return what replaces a category by its mean target, of shuffled folds.  kind: of the target."""
-    from sklearn.model_selection import KFold
-    from sklearn.preprocessing import TargetEncoder
-
-    if parse_version(sklearn.__version__) >= parse_version("1.9"):
-        return TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
-    return TargetEncoder(target_type=kind, random_state=0)
+FOLDS = 5
+"""of the rows whose groups' means are learned from the others"""
+Predict = Callable[[Rows], Array]
+"""Predicts rows of a table: (rows,) numbers, or (rows, classes) probabilities."""
 
 
-def small_score(
-    table: SampledTable, train: Rows, test: Rows, group: Rows | None = None, leaf: int = LEAF
-) -> SmallScore:
-    """Learn rows by boosted trees, and judge others.
+def group_means(codes: Rows, outputs: Array, of: Rows) -> Array:
+    """Return the mean targets of groups, (len(of), outputs), closer to that of all rows the less sure they are.
+
+        l m_c + (1 - l) m        l = n_c s^2 / (n_c s^2 + s_c^2)
+
+    n_c, m_c, s_c^2 are the rows, the mean and the variance of group c, m and s^2 those of all rows.
+    codes: (rows,) from 0.  outputs: (rows, outputs).  of: the groups; of one without rows it is m.
+    Source: Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes" (2001).
+    """
+    count, found = int(max(codes.max(), of.max())) + 1, np.empty((len(of), outputs.shape[1]))
+    sizes = np.bincount(codes, minlength=count)
+    for k, output in enumerate(outputs.T):
+        means = np.bincount(codes, output, count) / np.maximum(sizes, 1)
+        within = np.bincount(codes, (output - means[codes]) ** 2, count) / np.maximum(sizes, 1)
+        between = sizes * output.var()
+        share = between / np.maximum(between + within, 1e-300)
+        found[:, k] = (share * means + (1 - share) * output.mean())[of]
+    return found
+
+
+def means_of_others(codes: Rows, outputs: Array) -> Array:
+    """Return the mean targets of the rows' groups, (rows, outputs), those of each fold by the rows of the others."""
+    found = np.empty(outputs.shape)
+    for rows in np.array_split(np.random.RandomState(0).permutation(len(codes)), FOLDS):
+        others = np.ones(len(codes), bool)
+        others[rows] = False
+        found[rows] = group_means(codes[others], outputs[others], codes[rows])
+    return found
+
+
+def learned(table: SampledTable, train: Rows, group: Rows | None = None, leaf: int = LEAF) -> Predict:
+    """Learn rows by boosted trees.
 
     group: (rows,) codes, of which the model also gets the mean target of each, as an embedding would learn it.
     leaf: the rows of a leaf, at least.
     """
     # A quarter of a second to import, which a network without a look at its table does not need.
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
-    y, truth = table.y[train], table.y[test]
-    inputs, tested = table.inputs[train], table.inputs[test]
+    y, outputs = table.y[train], table.outputs[train]
+    present = np.flatnonzero(outputs.any(0)) if table.labels else np.arange(1)
+    if table.labels and len(present) == 1:
+        return lambda rows: np.tile(outputs[0], (len(rows), 1))
     settings = {"max_leaf_nodes": LEAVES, "learning_rate": RATE, "early_stopping": False, "random_state": 0}
     settings["min_samples_leaf"] = leaf
-    present = np.unique(y).astype(np.int64) if table.labels else None
-    if group is not None and (present is None or len(present) > 1):
-        kind = {0: "continuous", 2: "binary"}.get(table.labels, "multiclass")
-        kind = "binary" if present is not None and len(present) == 2 else kind
-        encoder = shuffled_encoder(kind)
-        inputs = np.hstack([inputs, encoder.fit_transform(group[train, None], y)])
-        tested = np.hstack([tested, encoder.transform(group[test, None])])
-    if present is None:
-        model = HistGradientBoostingRegressor(max_iter=TREES, **settings).fit(inputs, y)
-        predicted = model.predict(tested)
-        errors = (truth - predicted) ** 2 / max(float(table.y.var()), 1e-300)
-        return SmallScore(float(r2_score(truth, predicted)), errors)
-    shares = np.zeros((len(test), table.labels))
-    shares[:, present] = 1.0
-    if len(present) > 1:
+    inputs = table.inputs[train]
+    inputs[:, np.isnan(inputs).all(0)] = 0.0  # a column without a value has no intervals
+    told = outputs[:, present[1:] if len(present) == 2 else present]
+    if group is not None:
+        inputs = np.hstack([inputs, means_of_others(group[train], told)])
+    if table.labels:
         rounds = min(TREES, max(FEWEST_ROUNDS, MOST_TREES // len(present)))
         model = HistGradientBoostingClassifier(max_iter=rounds, **settings).fit(inputs, y)
+    else:
+        model = HistGradientBoostingRegressor(max_iter=TREES, **settings).fit(inputs, y)
+
+    def predict(rows: Rows) -> Array:
+        tested = table.inputs[rows]
+        if group is not None:
+            tested = np.hstack([tested, group_means(group[train], told, group[rows])])
+        if not table.labels:
+            return np.asarray(model.predict(tested))
+        shares = np.zeros((len(rows), table.labels))
         shares[:, present] = model.predict_proba(tested)
-    outputs = table.outputs
-    errors = ((outputs[test] - shares) ** 2).sum(1) / max(float(outputs.var(0).sum()), 1e-300)
+        return shares
+
+    return predict
+
+
+def small_score(table: SampledTable, predict: Predict, test: Rows) -> SmallScore:
+    """Judge the rows of a test, as a model predicts them."""
+    from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
+
+    truth, predicted, outputs = table.y[test], predict(test), table.outputs
+    squares = (outputs[test] - predicted.reshape(len(test), -1)) ** 2
+    errors = squares.sum(1) / max(float(outputs.var(0).sum()), 1e-300)
+    if not table.labels:
+        return SmallScore(float(r2_score(truth, predicted)), errors)
     if table.labels == 2:
         both = 0 < truth.sum() < len(truth)
-        return SmallScore(float(roc_auc_score(truth, shares[:, 1])) if both else float("nan"), errors)
-    return SmallScore(float(accuracy_score(truth, shares.argmax(1))), errors)
+        return SmallScore(float(roc_auc_score(truth, predicted[:, 1])) if both else float("nan"), errors)
+    return SmallScore(float(accuracy_score(truth, predicted.argmax(1))), errors)
 
 
-def compared(table: SampledTable, split: RowSplit, group: Rows | None = None) -> ScorePair | None:
-    """Judge the test rows of a split by both sets of rows to learn from; None where these are too few."""
-    if len(split.test) < FEWEST_TESTED or len(split.far) < 2 * FEWEST_TESTED:
+def compared(
+    table: SampledTable, split: RowSplit, group: Rows | None = None, far: Predict | None = None
+) -> ScorePair | None:
+    """Judge the test rows of a split by both sets of rows to learn from; None where these are too few.
+
+    far: what has learned its rows far from the test, where there is such a model already.
+    """
+    if not split.is_enough:
         return None
-    near, far = (small_score(table, rows, split.test, group) for rows in (split.near, split.far))
-    return ScorePair(near, far, split.clusters)
+    models = learned(table, split.near, group), far or learned(table, split.far, group)
+    near, other = (small_score(table, each, split.test) for each in models)
+    return ScorePair(near, other, split.clusters)
 
 
 def groups_compared(table: SampledTable, codes: Rows, group: Rows | None = None) -> ScorePair | None:
     """Judge rows by others of their groups, and by rows of other groups; None where there are too few.
 
     One test is enough where it is sure. Where it is not, but its scores go that way, as they do if little of the target
-    can be predicted, five more test other rows, four fifths in all.
+    can be predicted, up to five more test other rows, four fifths in all. The first three have the same rows of other
+    groups to learn, and so have the last three.
     """
-    first = compared(table, by_groups(table, codes), group)
-    if first is None or first.differs or not first.goes_that_way:
-        return first
-    more = (compared(table, by_groups(table, codes, turn), group) for turn in range(1, 2 * TESTED))
-    return pooled([first, *(each for each in more if each is not None and each.has_scores)])
+    pairs: list[ScorePair] = []
+    for turn in range(2 * TESTED):
+        split = by_groups(table, codes, turn)
+        if turn % TESTED == 0:
+            far = learned(table, split.far, group) if split.is_enough else None
+        found = compared(table, split, group, far)
+        if found is None or not found.has_scores:
+            if not pairs:
+                return found
+            continue
+        pairs.append(found)
+        found = pooled(pairs)
+        if found.differs or not found.goes_that_way:
+            break
+    return pooled(pairs)
 
 
 def judge_order(
@@ -546,7 +602,7 @@ def without_columns(table: SampledTable, columns: tuple[str, ...]) -> ScorePair 
     leaf = LEAF
     if table.labels:
         leaf = min(LEAF, max(1, int(np.unique(table.y[train], return_counts=True)[1].min()) // 2))
-    with_them, without = (small_score(each, train, test, leaf=leaf) for each in (table, rest))
+    with_them, without = (small_score(each, learned(each, train, leaf=leaf), test) for each in (table, rest))
     pair = ScorePair(with_them, without)
     return pair if pair.has_scores else None
 

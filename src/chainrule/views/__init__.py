@@ -18,6 +18,7 @@ FORMS = {
     "as_summary": "tables:summary",  # of a network, without loading other views
     "on_terminal": "text.story:show",  # of a story, in color
     "as_chapters": "words:story.parts",
+    "as_sentence": "words:notices.sentence",
     "as_bars": "text.inspection:bars",
     "as_completeness": "words:attribution.completeness",
     "as_heading": "text.inspection:head",

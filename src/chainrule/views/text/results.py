@@ -22,7 +22,7 @@ from chainrule.inspection.trace.trace import Trace
 from chainrule.tables.cells import DescribedTable
 from chainrule.trust.decisions import Decision
 from chainrule.trust.drift import DriftCheck
-from chainrule.trust.notice import Notice, Notices
+from chainrule.trust.notice import Notices
 from chainrule.trust.reliability import Reliability
 from chainrule.views import tables as numbers
 from chainrule.views import words
@@ -68,5 +68,4 @@ said.register(Target, lambda result: words.attribution.target(result))
 said.register(Diagnosis, lambda result: words.flow.diagnosis(result))
 said.register(Difference, lambda result: words.derivation.kink(result))
 said.register(Step, lambda result: words.derivation.step(result))
-said.register(Notices, lambda result: words.notices.NOTHING)  # of those there are, each says itself
-said.register(Notice, lambda result: words.notices.sentence(result))
+said.register(Notices, lambda result: words.notices.NOTHING)  # those there are say themselves
