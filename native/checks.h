@@ -7,52 +7,92 @@
 #include <vector>
 
 #include "epilogues.h"
-#include "pairs.h"
+#include "blocks32.h"
 #include "sparse.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Whether products of pairs have the bits of float products of the same numbers: a W, delta W^T and samples^T delta, after all
-// are rounded to bfloat16.
-[[gnu::cold]] inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Array<float> delta, int64_t rows,
-                                      int64_t K, int64_t N, int64_t batch) {
-    constexpr int P = PANEL<float>;
+// start + the sum of a(k) w(k), in blocks of 32 terms: the specification of blocks32.h.
+template <class A, class W>
+float sum_in_blocks(float start, int64_t terms, A&& a, W&& w) {
+    for (int64_t block = 0; block < terms; block += BLOCK) {
+        float chains[2] = {};
+        for (int64_t k = block; k < std::min(terms, block + BLOCK); ++k) chains[k % 2] = fused(a(k), w(k), chains[k % 2]);
+        start += chains[0] + chains[1];
+    }
+    return start;
+}
+
+// Whether the products of bfloat16 numbers have the bits of their specification, each number finished once: a W + b, delta W^T and
+// samples^T delta, after all are rounded. Those of floats, and those of words in ORDER.
+template <Order ORDER>
+[[gnu::cold]] bool blocks_agree(Array<float> a, Array<float> W, const Array<float>& b, Array<float> samples, Array<float> delta, int64_t rows,
+                                int64_t K, int64_t N, int64_t batch, Products products) {
+    constexpr int64_t P = PANEL<float>;
     const int64_t lda = distance<float>(K), ldz = distance<float>(N);
     for (Array<float>* numbers : {&a, &W, &samples, &delta}) round_bf16(numbers->data(), numbers->size());
     Array<float> panels(K * padded<float>(N)), transposed(padded<float>(K) * N);
     to_panels(W.data(), panels.data(), K, N);
-    Array<Pair> pairs(halved(K) * padded<float>(N)), pairs_transposed(padded<float>(K) * halved(N)), words(K * P);
-    for (int64_t n = 0; n < N; n += P) {
-        transpose_strip(&panels[n * K], transposed.data(), 0, K, n, N);
-        pair_strip(&panels[n * K], pairs.data(), pairs_transposed.data(), 0, K, n, K, N, words.data());
+    for (int64_t n = 0; n < N; n += P) transpose_strip(&panels[n * K], transposed.data(), 0, K, n, N);
+    [[maybe_unused]] Array<Pair> pairs, pairs_transposed;
+    if constexpr (HAS_PAIRS) {
+        pairs.resize(words(K) * padded<float>(N)), pairs_transposed.resize(padded<float>(K) * words(N));
+        for (int64_t n = 0; n < N; n += P) pair_strip<ORDER>(&panels[n * K], pairs.data(), pairs_transposed.data(), 0, K, n, K, N);
     }
-    // z (rows, N) from a (rows, K) by W, and (batch, K) from delta (batch, N) by W^T, with gaps and without
-    const auto is_same = [&](const Array<float>& from, int64_t ld, const Array<float>& W, const Array<Pair>& W2, int64_t height,
-                             int64_t depth, int64_t width) {
-        const int64_t ldp = distance<Pair>(halved(depth)), ldo = distance<float>(width);
-        Array<Pair> from2(height * ldp);
-        pair_columns(from.data(), ld, from2.data(), ldp, height, depth);
-        Array<float> z(height * ldo), z2 = z, z3 = z;
-        const auto bare = [&](Array<float>& to) { return TimesPrime<float>{Activation::identity, 0, nullptr, to.data(), ldo}; };
-        const Activate<float> with_gaps{Activation::identity, 0, z3.data(), ldo};
-        const float* zero = nullptr;
-        forward_rows<false, float>(from.data(), ld, W.data(), zero, z.data(), ldo, height, depth, width, bare(z));
-        forward_rows<false, float>(from2.data(), ldp, W2.data(), zero, z2.data(), ldo, height, halved(depth), width, bare(z2));
-        forward_rows<true, float>(from2.data(), ldp, W2.data(), zero, z3.data(), ldo, height, halved(depth), width, with_gaps, true);
-        return z == z2 && z == z3;
+    // z (height, width) from `from` (height, depth), expected at(i, n)
+    const auto is_same = [&](const Array<float>& from, int64_t ld, const Array<float>& W, [[maybe_unused]] const Array<Pair>& W2, const float* b,
+                             int64_t height, int64_t depth, int64_t width, auto&& weight) {
+        const int64_t ldo = distance<float>(width);
+        Array<float> expected(height * ldo), z(height * ldo), z2(height * ldo);
+        for (int64_t i = 0; i < height; ++i)
+            for (int64_t n = 0; n < width; ++n) {
+                const float sum = sum_in_blocks(b ? b[n] : 0.0f, depth, [&](int64_t k) { return from[i * ld + k]; }, [&](int64_t k) { return weight(k, n); });
+                expected[i * ldo + n] = sum > 0 ? sum : sum * 0.5f;
+            }
+        const auto agrees = [&](const Array<float>& found) {
+            for (int64_t i = 0; i < height; ++i)
+                if (!std::equal(&found[i * ldo], &found[i * ldo] + width, &expected[i * ldo])) return false;
+            return true;
+        };
+        forward_chains(from.data(), ld, W.data(), depth, b, z.data(), ldo, height, depth, width, Activate<float>{Activation::leaky_relu, 0.5f, z.data(), ldo});
+        if (!agrees(z)) return false;
+        if constexpr (HAS_PAIRS) {
+            Array<Pair> from2(in_blocks(height) * words(depth));
+            pair_columns<ORDER>(from.data(), ld, from2.data(), words(depth), height, depth);
+            const Activate<float> once{Activation::leaky_relu, 0.5f, z2.data(), ldo};
+            if (products == Products::tiles)
+                forward_tiles(from2.data(), words(depth), W2.data(), b, z2.data(), ldo, height, depth, width, once);
+            else
+                forward_chains(from2.data(), words(depth), W2.data(), words(depth), b, z2.data(), ldo, height, words(depth), width, once);
+            return agrees(z2);
+        }
+        return true;
     };
-    if (!is_same(a, lda, panels, pairs, rows, K, N) || !is_same(delta, ldz, transposed, pairs_transposed, batch, N, K))
-        return false;
-    Columns<float> columns;
-    columns.read(samples.data(), lda, batch, K, Reading::in_place);
-    for (const Reading way : {Reading::in_place, Reading::sparse}) {
-        PairedColumns paired;
-        paired.read(samples.data(), lda, batch, K, way);
-        for (int64_t n = 0; n < N; n += P) {
-            Array<float> g(K * P), g2(K * P);
-            gradient_strip(columns, &delta[n], ldz, g.data(), batch, K, N - n, false);
-            gradient_strip(paired.columns, paired.panel(&delta[n], ldz), P, g2.data(), halved(batch), K, N - n, false);
-            if (g != g2) return false;
+    if (!is_same(a, lda, panels, pairs, b.data(), rows, K, N, [&](int64_t k, int64_t n) { return W[k * N + n]; })) return false;
+    if (!is_same(delta, ldz, transposed, pairs_transposed, nullptr, batch, N, K, [&](int64_t n, int64_t k) { return W[k * N + n]; })) return false;
+
+    Array<float> expected(K * padded<float>(N));
+    for (int64_t k = 0; k < K; ++k)
+        for (int64_t n = 0; n < N; ++n)
+            expected[(n / P * K + k) * P + n % P] = sum_in_blocks(0, batch, [&](int64_t s) { return samples[s * lda + k]; },
+                                                                  [&](int64_t s) { return delta[s * ldz + n]; });
+    const auto is_expected = [&](int64_t n, const Array<float>& g) { return std::equal(g.begin(), g.end(), &expected[n * K]); };
+    for (int64_t n = 0; n < N; n += P) {
+        Array<float> g(K * P), g2(K * P);
+        gradient_chains(samples.data(), lda, &delta[n], ldz, g.data(), batch, K, N - n, false);
+        if (!is_expected(n, g)) return false;
+        if constexpr (HAS_PAIRS) {
+            Array<Pair> a2(words(batch) * padded<float>(K)), delta2(words(batch) * P);
+            pair_rows<ORDER>(&delta[n], ldz, delta2.data(), P, batch, std::min(P, N - n));
+            if (products == Products::tiles) {
+                const int64_t tiles = words(batch) * SIDE;
+                transpose_columns(samples.data(), lda, a2.data(), tiles, batch, K);
+                gradient_tiles(a2.data(), tiles, delta2.data(), g2.data(), batch, K, N - n, false, {});
+            } else {
+                pair_rows<ORDER>(samples.data(), lda, a2.data(), K, batch, K);
+                gradient_chains(a2.data(), K, delta2.data(), P, g2.data(), words(batch), K, N - n, false);
+            }
+            if (!is_expected(n, g2)) return false;
         }
     }
     return true;
@@ -82,9 +122,9 @@ template <class T>
 
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
 // versions, on numbers in [-1, 1), a third of a being 0. Infinity if a number is not finished once, or if forward_row,
-// backward_row, a product that skips zeros, one of entries or one of pairs has other bits. It compiles no kernel but the engine's.
+// backward_row, a product that skips zeros, one of entries or one of bfloat16 numbers has other bits. It compiles no kernel but the engine's.
 template <class T>
-[[gnu::cold]] std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, bool has_pairs) {
+[[gnu::cold]] std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, Products products) {
     constexpr int P = PANEL<T>;
     auto random = [&](Array<T>& to, int64_t height, int64_t width, int64_t ld) {  // (height, ld), zero beyond the width
         to.assign(height * ld, T(0));
@@ -157,8 +197,10 @@ template <class T>
     from_panels(g.data(), found.data(), K, N);
     for (int64_t i = 0; i < K * N; ++i) compare(largest[1], found[i], dW[i]);
 
-    if constexpr (PAIRED<T>)
-        if (has_pairs && !pairs_agree(a, W, samples, delta, rows, K, N, batch)) largest[0] = bad;
+    if constexpr (std::is_same_v<T, float>) {
+        const auto agree = order_of(products) == Order::neighbors ? blocks_agree<Order::neighbors> : blocks_agree<Order::crossed>;
+        if (!agree(a, W, b, samples, delta, rows, K, N, batch, products)) largest[0] = bad;
+    }
 
     Array<T> transposed(N * padded<T>(K)), back(N * K);
     for (int64_t n = 0; n < N; n += P)

@@ -3,7 +3,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-template Session* make<double>(const Program&, const Run&, int64_t, bool, bool);
-template std::array<double, 3> check<double>(int64_t, int64_t, int64_t, int64_t, uint64_t, bool);
+template Session* make<double>(const Program&, const Run&, int64_t, bool, Products);
+template std::array<double, 3> check<double>(int64_t, int64_t, int64_t, int64_t, uint64_t, Products);
 
 }  // namespace chainrule::CHAINRULE_ISA

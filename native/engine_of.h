@@ -15,8 +15,8 @@ namespace chainrule::CHAINRULE_ISA {
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
 template <class T>
-Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs)
-    : net_{program, run, trains, capacity == 1, has_pairs},
+Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains, Products products)
+    : net_{program, run, trains, capacity == 1, products},
       settings_{run.rule, run.beta1, run.beta2, run.eps, run.decay, run.uncorrected_eps},
       ops_(operations(net_)),
       derived_(net_.slots.size()) {
@@ -38,7 +38,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         team_ = TeamSize(most, team_size(run_.batch_size, WORK_A_THREAD));
         plan_tasks();
         plan_microbatches();
-        if (net_.microbatch > 0) capacity = most * net_.microbatch;
+        if (net_.microbatch > 0) capacity = most * part_distance();
     }
     allocate_buffers(capacity);
     allocate_parameters();
@@ -111,7 +111,10 @@ void Engine<T>::reserve_workspaces(int count) {
         Workspace<T>& own = workspaces.emplace_back();
         own.tile.resize(4 * padded<T>(program_.widths.back()) * Simd<T>::LANES);
         if (net_.is_one_row) own.nonzero.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
-        if (net_.trains) reserve(own, static_cast<int>(workspaces.size()) - 1, count);
+        if (net_.trains)
+            reserve(own, static_cast<int>(workspaces.size()) - 1, count);
+        else
+            for (const auto& operation : ops_) operation->reserve(own, static_cast<int64_t>(row_scores_.size()), 0);
     }
 }
 
@@ -120,7 +123,7 @@ template <class T>
 void Engine<T>::reserve(Workspace<T>& own, int number, int most) const {
     const int64_t batch = run_.batch_size, part = net_.microbatch;
     const bool may_share_columns = most > 1 && batch <= FEW_ROWS * most;
-    const int64_t rows = part > 0 ? part : may_share_columns ? batch : (batch + number) / (number + 1);
+    const int64_t rows = part > 0 ? part : may_share_columns ? batch : std::min(batch, (batch + number) / (number + 1) + (net_.has_words() ? BLOCK : 0));
     int64_t gradient = GROUP * STRIP<T>, readers = 1;
     for (const Task& task : tasks_) gradient = std::max(gradient, task.rows() * padded<T>(task.columns()));
     for (const auto& operation : ops_) readers = std::max(readers, operation->readers());
@@ -208,8 +211,8 @@ int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
 }
 
 template <class T>
-Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs) {
-    return new Engine<T>(program, run, capacity, trains, has_pairs);
+Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, Products products) {
+    return new Engine<T>(program, run, capacity, trains, products);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -3,11 +3,11 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-template Session* make<float>(const Program&, const Run&, int64_t, bool, bool);
-template std::array<double, 3> check<float>(int64_t, int64_t, int64_t, int64_t, uint64_t, bool);
+template Session* make<float>(const Program&, const Run&, int64_t, bool, Products);
+template std::array<double, 3> check<float>(int64_t, int64_t, int64_t, int64_t, uint64_t, Products);
 
 Layout layout_of(const Program& program, bool trains) {
-    Net<float> net{program, Run{}, trains, false, false};
+    Net<float> net{program, Run{}, trains, false, Products::numbers};
     return layout_of(net, operations(net));
 }
 

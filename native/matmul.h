@@ -11,8 +11,6 @@
 //
 // Each element is one sum in one order, k or the batch ascending, whatever the tile, the block and the thread. So its bits
 // depend on none of them.
-//
-// E is the type of the operands: T, or pairs of bfloat16 numbers (pairs.h), which halve K or the batch.
 #pragma once
 
 #include <algorithm>
@@ -67,27 +65,27 @@ struct Epilogue {
 
 // The operands of a tile of a product: rows of a, a panel, and the bias (lds 0), the sums of earlier k (rows lds apart), or null
 // for 0 to start from. `soon` rows of a panel are prefetched from `next`, a few at a time: many prefetches at once stall.
-template <class T, class E>
+template <class T>
 struct Tile {
-    const E* a;
+    const T* a;
     int64_t lda;
-    const E* panel;
+    const T* panel;
     const T* start;
     int64_t lds;
     T* z;
     int64_t ldz;
-    const E* next;
+    const T* next;
     int64_t soon;
 };
 
 // The micro-kernel: z = start + a W for ROWS rows of a and the first VECTORS vectors of a panel, over the k of `which`. Only whole
 // tiles have an epilogue. Not inlined: every product has the same kernels.
-template <class T, class E, int ROWS, int VECTORS, class Which>
-[[gnu::noinline]] void forward_tile(const Tile<T, E>& of, Which which, const Epilogue<T>& epilogue) {
+template <class T, int ROWS, int VECTORS, class Which>
+[[gnu::noinline]] void forward_tile(const Tile<T>& of, Which which, const Epilogue<T>& epilogue) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
-    const E *a = of.a, *panel = of.panel;
+    const T *a = of.a, *panel = of.panel;
     const Index lda = static_cast<Index>(of.lda), lds = static_cast<Index>(of.lds), ldz = static_cast<Index>(of.ldz);
     const Index soon = static_cast<Index>(of.soon), count = static_cast<Index>(which.count);
     V sum[ROWS][VECTORS];
@@ -98,13 +96,13 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
     const auto terms = [&](Index c, Index end) __attribute__((always_inline)) {
         for (; c < end; ++c) {
             const Index k = which[c];
-            const E* row = a + k;
-            typename Simd<E>::Vector w[VECTORS];
+            const T* row = a + k;
+            V w[VECTORS];
 #pragma GCC unroll 2
-            for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
+            for (int j = 0; j < VECTORS; ++j) w[j] = S::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
             for (int i = 0; i < ROWS; ++i, row += lda) {
-                const E x = *row;
+                const T x = *row;
 #pragma GCC unroll 2
                 for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
                 after(row, sum[i][0]);
@@ -138,8 +136,8 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
 
 // The micro-kernel of the gradient: g (ROWS, PANEL) = a[:, :ROWS]^T delta[:, panel] over the samples of `which`, added to g if
 // `more`.
-template <class T, class E, int ROWS, int VECTORS, class Which>
-[[gnu::noinline]] void gradient_tile(const E* a, int64_t row_a, const E* delta, int64_t row_delta, T* g, Which which, bool more) {
+template <class T, int ROWS, int VECTORS, class Which>
+[[gnu::noinline]] void gradient_tile(const T* a, int64_t row_a, const T* delta, int64_t row_delta, T* g, Which which, bool more) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
@@ -151,10 +149,10 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = more ? S::load(g + (i * 2 + j) * L) : V{};
     for (Index c = 0; c < count; ++c) {
         const Index s = which[c];
-        typename Simd<E>::Vector d[VECTORS];
+        V d[VECTORS];
 #pragma GCC unroll 2
-        for (int j = 0; j < VECTORS; ++j) d[j] = Simd<E>::load(delta + s * ldd + j * L);
-        const E* row = a + s * lda;
+        for (int j = 0; j < VECTORS; ++j) d[j] = S::load(delta + s * ldd + j * L);
+        const T* row = a + s * lda;
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
@@ -183,20 +181,20 @@ inline Kernel kernel(int64_t rows, int64_t width) {
     while (HEIGHTS[height] > rows) --height;
     return {HEIGHTS[height], 2 * height + (width > PANEL<T> / 2)};
 }
-template <class T, class E, class Which, int... I>
-constexpr auto forward_tiles(std::integer_sequence<int, I...>) {
-    return std::array{&forward_tile<T, E, HEIGHTS[I / 2], I % 2 + 1, Which>...};
+template <class T, class Which, int... I>
+constexpr auto forward_kernels(std::integer_sequence<int, I...>) {
+    return std::array{&forward_tile<T, HEIGHTS[I / 2], I % 2 + 1, Which>...};
 }
-template <class T, class E, class Which, int... I>
-constexpr auto gradient_tiles(std::integer_sequence<int, I...>) {
-    return std::array{&gradient_tile<T, E, HEIGHTS[I / 2], I % 2 + 1, Which>...};
+template <class T, class Which, int... I>
+constexpr auto gradient_kernels(std::integer_sequence<int, I...>) {
+    return std::array{&gradient_tile<T, HEIGHTS[I / 2], I % 2 + 1, Which>...};
 }
 template <int ROWS>
 using Tiles = std::make_integer_sequence<int, 2 * heights(ROWS)>;
-template <class T, class E, class Which>
-constexpr auto FORWARD = forward_tiles<T, E, Which>(Tiles<std::is_same_v<Which, All> ? TILE_ROWS : GAP_ROWS>{});
-template <class T, class E, class Which>
-constexpr auto GRADIENT = gradient_tiles<T, E, Which>(Tiles<TILE_ROWS>{});
+template <class T, class Which>
+constexpr auto FORWARD = forward_kernels<T, Which>(Tiles<std::is_same_v<Which, All> ? TILE_ROWS : GAP_ROWS>{});
+template <class T, class Which>
+constexpr auto GRADIENT = gradient_kernels<T, Which>(Tiles<TILE_ROWS>{});
 
 // Cache blocks: BLOCK_K rows of a panel stay in the L1 cache while BLOCK_ROWS rows of a pass, whose BLOCK_K columns stay in L2.
 // BLOCK_BATCH is the block of the gradient's contraction.
@@ -290,15 +288,15 @@ bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K, double share = 1
 // z (rows, N) = a (rows, K) W (K, N) + b. `finish` is applied once to each tile, rows i0 to i1 of the panel at column n: to
 // whole tiles in registers, by finish.epilogue(i0, n) if finish.in_registers, to all others in the cache, by finish(i0, i1, n).
 // gaps: skips the k at which all rows of a tile are 0, in tiles of GAP_ROWS rows: fewer rows are more often 0 together.
-template <bool MAY_HAVE_GAPS, class T, class E, class Finish>
-void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
+template <bool MAY_HAVE_GAPS, class T, class Finish>
+void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
                   int64_t N, const Finish& finish, bool gaps = false) {
     constexpr int P = PANEL<T>;
     constexpr int64_t TILES = BLOCK_ROWS / GAP_ROWS;
     const int64_t height = MAY_HAVE_GAPS && gaps ? GAP_ROWS : TILE_ROWS;
     uint8_t at[MAY_HAVE_GAPS ? TILES : 1][PLACES];
     int64_t counts[TILES];
-    const bool is_far = K * N * static_cast<int64_t>(sizeof(E)) > NEAR;
+    const bool is_far = K * N * static_cast<int64_t>(sizeof(T)) > NEAR;
     for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
         for (int64_t k = 0; k < K; k += BLOCK_K) {
             const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
@@ -307,21 +305,21 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
                 for (int64_t i = i0, tile = 0; i < i1; i += height, ++tile)
                     counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min(height, i1 - i), depth, at[tile]);
             for (int64_t n = 0; n < N; n += P) {
-                const E* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
+                const T* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
                 for (int64_t i = i0, number = 0; i < i1; ++number) {
                     const auto [count, place] = kernel<T>(std::min(height, i1 - i), N - n);
                     const int64_t asked = is_far ? depth * (i - i0) / (i1 - i0) : 0;
                     const int64_t end = is_far ? depth * (i + count - i0) / (i1 - i0) : 0;
                     T* to = z + i * ldz + n;
                     const T* start = k > 0 ? to : b ? b + n : nullptr;
-                    const Tile<T, E> tile{a + i * lda + k, lda, panels + n * K + k * P, start, k > 0 ? ldz : 0, to, ldz,
+                    const Tile<T> tile{a + i * lda + k, lda, panels + n * K + k * P, start, k > 0 ? ldz : 0, to, ldz,
                                           next + asked * P, end - asked};
                     const bool is_whole = is_done && count == height && finish.in_registers;
                     const Epilogue<T> epilogue = is_whole ? finish.epilogue(i, n) : Epilogue<T>{};
                     if (MAY_HAVE_GAPS && gaps)
-                        FORWARD<T, E, Places>[place](tile, {at[number], counts[number]}, epilogue);
+                        FORWARD<T, Places>[place](tile, {at[number], counts[number]}, epilogue);
                     else
-                        FORWARD<T, E, All>[place](tile, {depth}, epilogue);
+                        FORWARD<T, All>[place](tile, {depth}, epilogue);
                     if (is_done && !is_whole) finish(i, i + count, n);
                     i += count;
                 }
@@ -503,41 +501,41 @@ struct Ahead {
 
 // g (K, PANEL) = a^T delta: K rows of one panel of dL/dW, of which `width` columns are used; added to g if `more`. Before each
 // tile of the first block it asks for what these rows of the panel need next.
-template <class T, class E>
-[[gnu::noinline]] void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
+template <class T>
+[[gnu::noinline]] void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
                     bool more, const Ahead<T>& ahead = {}) {
     constexpr int P = PANEL<T>;
-    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(E)) > NEAR, is_packed = a.reading == Reading::packed;
+    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR, is_packed = a.reading == Reading::packed;
     int64_t number = 0;
     for (int64_t s = 0; s < batch; s += BLOCK_BATCH) {
         const int64_t size = std::min(BLOCK_BATCH, batch - s);
-        const E* with = delta + s * ldd;
-        const E* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
+        const T* with = delta + s * ldd;
+        const T* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
         for (int64_t k = 0; k < K; k += TILE_ROWS, ++number) {
             const int64_t k1 = std::min<int64_t>(K, k + TILE_ROWS);
             if (s == 0 && ahead.value != nullptr) ahead.ask(k, k1);
             if (is_far) prefetch_share(next, ldd, size, k, K);
-            const E* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
+            const T* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
             const int64_t lda = is_packed ? TILE_ROWS : a.lda;
             for (int64_t row = k; row < k1;) {
                 const auto [rows, place] = kernel<T>(k1 - row, width);
                 if (a.reading == Reading::sparse)
-                    GRADIENT<T, E, Places>[place](from, lda, with, ldd, g + row * P, a.places(number), more || s > 0);
+                    GRADIENT<T, Places>[place](from, lda, with, ldd, g + row * P, a.places(number), more || s > 0);
                 else
-                    GRADIENT<T, E, All>[place](from, lda, with, ldd, g + row * P, {size}, more || s > 0);
+                    GRADIENT<T, All>[place](from, lda, with, ldd, g + row * P, {size}, more || s > 0);
                 row += rows, from += rows;
             }
         }
     }
 }
 
-// to (COLUMNS, PANEL) = from (PANEL, COLUMNS)^T; rows are PANEL apart in both.
-template <int COLUMNS, class T>
+// to (PANEL, PANEL) = from^T.
+template <class T>
 inline void transpose_block(const T* from, T* to) {
     using S = Simd<T>;
     constexpr int L = S::LANES, P = PANEL<T>;
     for (int i = 0; i < P; i += L)
-        for (int j = 0; j < COLUMNS; j += L) {
+        for (int j = 0; j < P; j += L) {
             typename S::Vector rows[L];
             for (int r = 0; r < L; ++r) rows[r] = S::load(from + (i + r) * P + j);
             transpose(rows);
@@ -545,17 +543,17 @@ inline void transpose_block(const T* from, T* to) {
         }
 }
 
-// Writes rows k0 to k1 of the panel of W (K, N) at column n0, which has COLUMNS columns, to the panels of W^T, (N, PANEL) each.
-template <class T, int COLUMNS = PANEL<T>>
+// Writes rows k0 to k1 of the panel of W (K, N) at column n0 to the panels of W^T, (N, PANEL) each.
+template <class T>
 [[gnu::noinline]] void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
     constexpr int P = PANEL<T>;
-    const int64_t columns = std::min<int64_t>(COLUMNS, N - n0);
+    const int64_t columns = std::min<int64_t>(P, N - n0);
     for (int64_t k = k0; k < k1;) {
         const int64_t stop = std::min(k1, (k / P + 1) * P);  // the end of a row of W^T's panel
         T* to = transposed + (k / P * N + n0) * P + k % P;
         const T* from = strip + (k - k0) * P;
-        if (columns == COLUMNS && stop - k == P)
-            transpose_block<COLUMNS>(from, to);
+        if (columns == P && stop - k == P)
+            transpose_block(from, to);
         else
             for (int64_t n = 0; n < columns; ++n)
                 for (int64_t j = 0; j < stop - k; ++j) to[n * P + j] = from[j * P + n];

@@ -46,7 +46,7 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
         T* gradients = &part_gradients_[part * gradient_size_];
         Score score;
         for (int64_t first = begin; first < end; first += net_.microbatch) {
-            const int64_t r0 = me.number * net_.microbatch, r1 = r0 + std::min(net_.microbatch, end - first);
+            const int64_t r0 = me.number * part_distance(), r1 = r0 + std::min(net_.microbatch, end - first);
             look(call, me);
             const Following following = call.from(batch.begin + first + r1 - r0, net_.microbatch);
             walk(call, batch, {r0, r1, first, following}, own, nullptr);

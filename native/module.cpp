@@ -91,33 +91,43 @@ nb::list fused() {
 struct Choice {
     std::string isa;
     bool runs;       // on this processor
-    bool has_pairs;  // whether bfloat16 numbers are multiplied in pairs
+    Products products;  // of bfloat16 numbers
     decltype(&baseline::make<float>) make_float, make_double;
     decltype(&baseline::check<float>) check_float, check_double;
     decltype(&baseline::layout_of) layout_of;
     decltype(&baseline::distort) distort;
 };
 
+const Processor& here() {
+    static const Processor found = processor();
+    return found;
+}
+
 // The engines of this module, the best first.
 const std::vector<Choice>& choices() {
     static const std::vector<Choice> all = [] {
         std::vector<Choice> found;
-        [[maybe_unused]] const Processor here = processor();
+        [[maybe_unused]] const Processor& here = ::here();
 #define CHAINRULE_OF(isa) isa::make<float>, isa::make<double>, isa::check<float>, isa::check<double>, isa::layout_of, isa::distort
 #if defined(CHAINRULE_HAS_avx512) && defined(CHAINRULE_PAIRS)
-        found.push_back({"avx512bf16", here.avx512bf16, true, CHAINRULE_OF(avx512)});  // the engine of AVX-512, with its kernels of pairs
+        found.push_back({"avx512bf16", here.avx512bf16, Products::pairs, CHAINRULE_OF(avx512)});  // AVX-512's engine, as the next two
 #endif
 #if defined(CHAINRULE_HAS_avx512)
-        found.push_back({"avx512", here.avx512, false, CHAINRULE_OF(avx512)});
+        found.push_back({"avx512", here.avx512, Products::numbers, CHAINRULE_OF(avx512)});
+        if (!here.has_fast_pairs) std::reverse(found.begin(), found.end());
+#endif
+#if defined(CHAINRULE_HAS_avx512) && defined(CHAINRULE_TILES)
+        found.insert(found.begin(), {"amx", here.amx, Products::tiles, CHAINRULE_OF(avx512)});
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-        found.push_back({"avx2", here.avx2, false, CHAINRULE_OF(avx2)});
+        found.push_back({"avx2", here.avx2, Products::numbers, CHAINRULE_OF(avx2)});
 #endif
 #if defined(CHAINRULE_HAS_baseline)
-        found.push_back({"baseline", true, false, CHAINRULE_OF(baseline)});
+        found.push_back({"baseline", true, Products::numbers, CHAINRULE_OF(baseline)});
 #endif
 #if defined(CHAINRULE_HAS_wide)
-        found.push_back({"wide", here.avx2, true, CHAINRULE_OF(wide)});
+        found.push_back({"wide", here.avx2, Products::pairs, CHAINRULE_OF(wide)});
+        found.push_back({"wide_tiles", here.avx2, Products::tiles, CHAINRULE_OF(wide)});
 #endif
 #undef CHAINRULE_OF
         return found;
@@ -143,7 +153,7 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
                                                  uint64_t seed, bool is_double) {
     if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
     const Choice& choice = chosen(isa);
-    const auto found = (is_double ? choice.check_double : choice.check_float)(rows, K, N, batch, seed, choice.has_pairs);
+    const auto found = (is_double ? choice.check_double : choice.check_float)(rows, K, N, batch, seed, choice.products);
     return {found[0], found[1], found[2]};
 }
 
@@ -260,7 +270,7 @@ class PySession {
     PySession(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
         : program_(program), is_double_(is_double), trains_(trains) {
         const Choice& choice = chosen(isa);
-        session_.reset((is_double ? choice.make_double : choice.make_float)(program_, run, capacity, trains, choice.has_pairs));
+        session_.reset((is_double ? choice.make_double : choice.make_float)(program_, run, capacity, trains, choice.products));
     }
 
     void set_theta(const Any& theta) {
@@ -452,6 +462,7 @@ void plan_named_fault(const std::string& place, const std::string& fault, int64_
 NB_MODULE(_native, m) {
     nb::set_leak_warnings(false);  // a cache or a thread may hold a session until the process ends, which is no leak
     m.def("instruction_sets", &instruction_sets);
+    m.attr("NO_AMX") = here().amx ? "" : here().no_amx;
     m.def("check_kernels", &check_kernels, "isa"_a, "rows"_a, "K"_a, "N"_a, "batch"_a, "seed"_a, "is_double"_a);
     m.def("distort", &distort, nb::kw_only(), "isa"_a, "images"_a, "out"_a, "shape"_a, "maps"_a, "streams"_a, "taps"_a, "alpha"_a, "key"_a,
           "fill"_a, "is_nearest"_a, "threads"_a);

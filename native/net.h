@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "pairs.h"
+#include "blocks32.h"
 #include "program.h"
 #include "sparse.h"
 
@@ -54,29 +54,24 @@ struct State {
     Array<T> a, b;
 };
 
-// The columns of a that a strip of dL/dW = a^T delta reads, prepared by a thread: as numbers or as pairs.
-template <class T>
-struct Reader {
-    Columns<T> columns;
-    PairedColumns paired;
-};
-
 // A thread's own memory, allocated before the first step.
 template <class T>
 struct Workspace {
     Array<T> scratch;   // of the operation at work
+    Array<Pair> words;  // the same, of bfloat16 numbers
     Array<T> tile;      // (4, padded outputs, LANES): outputs, targets, gradients and predictions of LANES samples
     Array<T> gradient;  // of a task
     std::vector<int32_t> nonzero;  // (widest layer,) the k at which a single row is not 0
     SparseRows<T> entries;           // the thread's rows of X, if the first operation reads entries
-    std::vector<Reader<T>> readers;  // one for each strip of a layer, or a single one for all strips in turn
+    std::vector<Columns<T>> readers;  // the columns of a that a strip of dL/dW reads: one for each strip of a layer, or a single one for all strips in turn
     Largest<T> largest_a, largest_delta;  // max |a| and max |delta| over the thread's rows, see Engine::measures
     Largest<T> largest_gradient;          // max |g| over the thread's parts of a batch (microbatches.h)
 
     void need(int64_t numbers) { scratch.resize(std::max(scratch.size(), static_cast<size_t>(numbers))); }
-    Reader<T>& reader(int64_t strip) { return readers[std::min<int64_t>(strip, static_cast<int64_t>(readers.size()) - 1)]; }
+    void need_words(int64_t count) { words.resize(std::max(words.size(), static_cast<size_t>(count))); }
+    Columns<T>& reader(int64_t strip) { return readers[std::min<int64_t>(strip, static_cast<int64_t>(readers.size()) - 1)]; }
     void forget() {
-        for (Reader<T>& reader : readers) reader.columns.a = nullptr, reader.paired.forget();
+        for (Columns<T>& reader : readers) reader.a = nullptr;
     }
 };
 
@@ -125,7 +120,8 @@ template <class T>
 struct Net {
     const Program& program;  // the caller's, outlives the engine
     const Run run;
-    const bool trains, is_one_row, has_pairs;  // is_one_row: the buffers have one row; has_pairs: the processor multiplies pairs
+    const bool trains, is_one_row;  // is_one_row: the buffers have one row
+    const Products products;        // of bfloat16 numbers
     std::vector<Slot> slots{};
     std::vector<Panels<T>> panels{};  // (slots,)
     std::vector<State<T>> states{};
@@ -136,7 +132,9 @@ struct Net {
     int present = 1;                         // threads of the current steps
 
     bool is_trained(int slot) const { return trains && slots[slot].is_trained; }
-    bool multiplies_pairs() const { return PAIRED<T> && has_pairs && run.bf16; }
+    bool is_bf16() const { return HAS_BF16 && std::is_same_v<T, float> && run.bf16; }
+    // Whether products read words (halves.h). Gradients then take whole blocks of samples: each thread's rows begin with one.
+    bool has_words() const { return HAS_WORDS<T> && run.bf16 && products != Products::numbers; }
     Rows<T> rows_of(int buffer) const { return {buffers[buffer].a.data(), buffers[buffer].ld}; }
     Rows<T> gradient_rows_of(int buffer) const { return {buffers[buffer].grad.data(), buffers[buffer].ld}; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) const {

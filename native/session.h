@@ -115,7 +115,7 @@ class Engine final : public Session {
     };
 
    public:
-    [[gnu::cold]] Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs);
+    [[gnu::cold]] Engine(const Program& program, const Run& run, int64_t capacity, bool trains, Products products);
     const Net<T>& net() const { return net_; }  // what the last step has left
 
     void set_theta(const void* theta) override;
@@ -212,6 +212,11 @@ class Engine final : public Session {
         return {panels * thread / count * PANEL<T>, panels * (thread + 1) / count * PANEL<T>};
     }
     int64_t first_row(int thread, int count, int64_t batch) const { return batch * thread / count; }
+    // The first sample of a batch that a thread walks.
+    int64_t first_sample(int thread, int count, int64_t batch) const {
+        return net_.has_words() ? std::min(batch, in_blocks(batch) / BLOCK * thread / count * BLOCK) : first_row(thread, count, batch);
+    }
+    int64_t part_distance() const { return net_.has_words() ? in_blocks(net_.microbatch) : net_.microbatch; }  // between threads' rows
     int team_size(int64_t batch, double work_a_thread) const;
 
     Net<T> net_;

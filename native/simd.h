@@ -125,17 +125,21 @@ inline V fused(V x, V y, V z) {
     }
 }
 
-// Two bfloat16 numbers that are neighbors in a sum of products, the earlier one in the upper half: the processor's dot product
-// adds that one first.
+// Two bfloat16 numbers.
 using Pair = uint32_t;
 
+#if defined(__wasm__)
+constexpr bool HAS_BF16 = false;  // a page's engine computes in float alone
+#else
+constexpr bool HAS_BF16 = true;
+#endif
 #if defined(CHAINRULE_PAIRS) || defined(CHAINRULE_FOR_wide)
-constexpr bool HAS_PAIRS = true;  // kernels of pairs, for processors that multiply them
+constexpr bool HAS_PAIRS = true;  // kernels of words, for processors that multiply them
 #else
 constexpr bool HAS_PAIRS = false;  // bfloat16 numbers are multiplied as floats, to the same bits
 #endif
 
-// sum + x[0] w[0] + x[1] w[1], in this order. A product of two bfloat16 numbers is exact in float, so the bits are those of
+// sum + x[0] w[0] + x[1] w[1], in this order; 0 is the upper half. A product of two bfloat16 numbers is exact in float, so the bits are those of
 // floats. The processor's dot product is written out, so that the rest of the engine of AVX-512 need not be compiled for the
 // processors that have it.
 template <class V, class W>

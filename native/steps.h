@@ -176,7 +176,7 @@ void Engine<T>::look(const Call& call, const Member& me) {
 // Forward and backward for a thread's rows of a batch.
 template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
-    const int64_t r0 = first_row(me.number, me.present, batch.size), r1 = first_row(me.number + 1, me.present, batch.size);
+    const int64_t r0 = first_sample(me.number, me.present, batch.size), r1 = first_sample(me.number + 1, me.present, batch.size);
     Workspace<T>& own = net_.workspaces[me.number];
     own.largest_a = own.largest_delta = {};
     look(call, me);

@@ -168,7 +168,7 @@ CHAINRULE_EXPORT(make) Held* make(const double* words, int count, int capacity, 
         const Run run = read_run(from);
         require(from.are_all_read() && capacity > 0 && run.batch_size > 0, "it has other numbers than it needs");
         auto held = std::make_unique<Held>(Held{std::move(program), run});
-        held->engine = std::make_unique<Engine<float>>(held->program, held->run, capacity, trains != 0, false);
+        held->engine = std::make_unique<Engine<float>>(held->program, held->run, capacity, trains != 0, Products::numbers);
         return held.release();
     });
 }

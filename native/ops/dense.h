@@ -1,17 +1,19 @@
 // Over 300 lines because a product's way there, back and to dL/dW is one operation.
-// dense: formulas/layers/dense.py in C++, by the products of matmul.h. An activation after it is fused into forward, f'(z) of
+// dense: formulas/layers/dense.py in C++, by the products of matmul.h, or of bfloat16 numbers by those of blocks32.h. An activation after it is fused into forward, f'(z) of
 // the product before it into backward (Layout::Part). The first one may read the entries of a CSR matrix (sparse.h).
 //
 // grouped_dense (formulas/layers/grouped_dense.py) is a product for each group, on its columns of a and of out. A product writes
 // whole panels, so it may write beyond its group's columns: the next group, which comes after it, writes over that.
 #pragma once
 
+#include "../blocks32.h"
 #include "../epilogues.h"
 #include "base.h"
 #include "elementwise.h"
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
+constexpr int64_t ROWS_TOGETHER = 256;      // rows that a thread has in words at a time: they stay in its L2 cache
 constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
 
 // Parameters: W (K, N) and perhaps b (N,); of groups that do not share them (groups, K, N) and (groups, N). K and N are columns of a
@@ -52,19 +54,22 @@ class dense : public Operation<T> {
         return op.groups == 1 ? 0 : std::max(padded<T>(K_) - K_, padded<T>(N_) - N_);
     }
     bool reads_in_place() const override { return true; }
-    bool reads_entries() const override { return op.groups == 1 && !net.run.bf16; }
+    bool reads_entries() const override { return op.groups == 1 && !net.is_bf16(); }
 
     [[gnu::cold]] void allocate(int64_t capacity) override {
         const bool goes_back = net.buffers[op.in].needs_gradient;
-        if (net.multiplies_pairs()) paired_.resize(capacity * paired_ld());
+        if (net.has_words() && this->is_trained) {
+            samples_ = in_blocks(capacity);
+            a_samples_.resize(op.groups * samples_ / 2 * padded_K()), delta_samples_.resize(op.groups * samples_ / 2 * padded<T>(N_));
+        }
         for (int group = 0; group < copies(); ++group) {
             Copies& W = copies_.emplace_back();
-            if (net.multiplies_pairs()) {
-                W.pairs.resize(halved(K_) * padded<T>(N_));
-                if (goes_back) W.transposed_pairs.resize(padded<T>(K_) * halved(N_));
+            if (net.has_words()) {
+                W.pairs.resize(words(K_) * padded<T>(N_));
+                if (net.trains && goes_back) W.transposed_pairs.resize(padded<T>(K_) * words(N_));
             } else {
-                if (net.run.bf16) W.rounded.resize(K_ * padded<T>(N_));
-                if (net.trains && goes_back && !net.is_one_row) W.transposed.resize(padded<T>(K_) * N_);
+                if (net.is_bf16()) W.rounded.resize(K_ * padded<T>(N_));
+                if (net.trains && goes_back && (net.is_bf16() || !net.is_one_row)) W.transposed.resize(padded<T>(K_) * N_);
             }
         }
     }
@@ -72,15 +77,12 @@ class dense : public Operation<T> {
     [[gnu::cold]] void reserve(Workspace<T>& own, int64_t rows, int64_t samples) const override {
         const Buffer<T>& in = net.buffers[op.in];
         if (in.needs_gradient && part.accumulates) own.need(rows * in.ld);
-        if (!this->is_trained) return;
+        if (net.has_words()) own.need_words(in_blocks(std::min(ROWS_TOGETHER, rows)) * (words(std::max(K_, N_)) + BLOCK_WORDS));
+        if (!this->is_trained || net.is_bf16()) return;
         const int64_t together = this->shares_samples(N_) ? std::min(NEAR_BATCH, samples) : samples;
         for (int64_t strip = 0; strip < strips(); ++strip) {
             const int64_t K = std::min(STRIP_ROWS, K_ - strip * STRIP_ROWS);
-            Reader<T>& reader = own.reader(strip);
-            if (net.multiplies_pairs())
-                reader.paired.reserve(together, K, op.in == 0);
-            else
-                reader.columns.reserve(together, K, is_packed(), op.in == 0);
+            own.reader(strip).reserve(together, K, is_packed(), op.in == 0);
         }
     }
 
@@ -99,7 +101,11 @@ class dense : public Operation<T> {
                 }
                 return;
             }
-            product<true>({at.a.first + group * K_, at.a.ld}, panels(group) + n0 * K_, W.pairs, b, to, at.ld, K_, N, at, over_z);
+            const Rows<T> a{at.a.first + group * K_, at.a.ld};
+            if (net.is_bf16())
+                product_in_blocks<true>(a, panels(group), W.pairs, b, to, at.ld, group, at, over_z);
+            else
+                product<true>(a, panels(group) + n0 * K_, b, to, at.ld, K_, N, at, over_z);
         }
     }
 
@@ -112,7 +118,13 @@ class dense : public Operation<T> {
             for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(at.r0, at.r1, n);
         }
         net.round_rows(out.grad, out, at.r0, at.r1);
-        if (at.to == nullptr) return;
+        if (at.to == nullptr) {
+            if constexpr (HAS_WORDS<T>)
+                if (net.has_words() && this->is_trained)
+                    for (int group = 0; group < op.groups; ++group)
+                        write_samples<false>(at.delta.row(at.r0) + group * N_, at.delta.ld, group, at.r0, at.r1);
+            return;
+        }
         const int64_t k0 = at.block.n0, K = std::min(at.block.n1, K_) - k0;  // columns of dL/da of a group
         const Op* before = part.completes < 0 ? nullptr : &net.program.ops[part.completes];
         for (int group = 0; group < op.groups; ++group) {
@@ -122,8 +134,10 @@ class dense : public Operation<T> {
             const Rows<T> delta{at.delta.first + group * N_, at.delta.ld};
             const TimesPrime<T> finish{before ? before->function : Activation::identity, before ? T(before->c0) : T(0),
                                        &in.a[at.r0 * in.ld + from], a_grad, in.ld};
-            if (!net.is_one_row || net.multiplies_pairs()) {
-                product<false>(delta, W.transposed.data() + k0 * N_, W.transposed_pairs, nullptr, to, in.ld, N_, K, at, finish);
+            if (net.is_bf16()) {
+                product_in_blocks<false>(delta, W.transposed.data(), W.transposed_pairs, nullptr, to, in.ld, group, at, finish);
+            } else if (!net.is_one_row) {
+                product<false>(delta, W.transposed.data() + k0 * N_, nullptr, to, in.ld, N_, K, at, finish);
             } else if (at.r0 < at.r1) {
                 backward_row(delta.row(at.r0), panels(group), to, K_, N_, k0, k0 + K);
                 for (int64_t n = 0; n < K; n += PANEL<T>) finish(0, 1, n);
@@ -135,7 +149,7 @@ class dense : public Operation<T> {
     }
     // Threads share the columns rather than few rows: each reads a part of W, and its tiles are whole.
     bool shares_columns(int64_t rows, int present, bool is_forth) const override {
-        if (op.groups > 1 || net.run.bf16 || rows > FEW_ROWS * present || takes_entries()) return false;
+        if (op.groups > 1 || net.is_bf16() || rows > FEW_ROWS * present || takes_entries()) return false;
         const Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
         if (rows * in.width * out.width < WORTH_WAITING) return false;
         if (is_forth) return op.out + 1 < static_cast<int>(net.buffers.size()) && out.width > PANEL<T> * present;
@@ -181,9 +195,11 @@ class dense : public Operation<T> {
     void refresh(int place, int64_t k0, int64_t k1, int64_t n0, int64_t n1) override {
         Copies& copy = copies_[place];
         for (int64_t n = n0; n < n1; n += PANEL<T>) {
-            if constexpr (PAIRED<T>)
-                if (!copy.pairs.empty()) {
-                    refresh_pairs(values[place], copy, k0, k1, n);
+            if constexpr (HAS_WORDS<T>)
+                if (net.has_words()) {
+                    Pair* transposed = copy.transposed_pairs.empty() ? nullptr : copy.transposed_pairs.data();
+                    const T* strip = values[place] + n * K_ + k0 * PANEL<T>;
+                    with_order([&](auto order) { pair_strip<order()>(strip, copy.pairs.data(), transposed, k0, k1, n, K_, N_); });
                     continue;
                 }
             const int64_t at = n * K_ + k0 * PANEL<T>, numbers = (k1 - k0) * PANEL<T>;
@@ -203,7 +219,7 @@ class dense : public Operation<T> {
     struct Copies {
         Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da
         Array<T> rounded;     // W rounded to bfloat16; empty without bf16 and with pairs
-        Array<Pair> pairs, transposed_pairs;  // with bf16, if the processor multiplies pairs: replace W and the two above
+        Array<Pair> pairs, transposed_pairs;  // with bf16, if products are of words: replace W and the two above
     };
 
     int group_count() const { return std::max(op.groups, 1); }
@@ -215,31 +231,72 @@ class dense : public Operation<T> {
         const Array<T>& rounded = copies_[of(group)].rounded;
         return rounded.empty() ? values[of(group)] : rounded.data();
     }
-    int64_t paired_ld() const { return distance<Pair>(halved(std::max(net.buffers[op.in].width, net.buffers[op.out].width))); }
+    int64_t padded_K() const { return padded<T>(K_); }
     bool takes_entries() const { return net.is_sparse && op.in == 0; }
     bool is_packed() const { return N_ >= MANY_PANELS * PANEL<T>; }  // whether the columns of a are packed for dL/dW
 
-    // z (r1 - r0, N) = a[r0 : r1] W + b. a is K columns of a buffer's a or grad, W (K, N) is in panels of numbers or of pairs. finish
-    // as in forward_rows.
+    // z (r1 - r0, N) = a[r0 : r1] W + b. a is K columns of a buffer's a or grad, W (K, N) is in panels. finish as in forward_rows.
     template <bool MAY_HAVE_GAPS, class Finish>
-    void product(Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz, int64_t K, int64_t N,
-                 const Work<T>& at, const Finish& finish) {
+    void product(Rows<T> a, const T* panels, const T* b, T* z, int64_t ldz, int64_t K, int64_t N, const Work<T>& at, const Finish& finish) {
         if (at.r0 == at.r1) return;
-        const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t terms) {
+        if (!net.is_one_row) {
             const bool may_skip = MAY_HAVE_GAPS && (op.in == 0 || !net.trains);
-            const bool gaps = may_skip && has_gaps(from, ld, at.r1 - at.r0, terms, share_that_pays<T>(N));
-            forward_rows<MAY_HAVE_GAPS>(from, ld, W, b, z, ldz, at.r1 - at.r0, terms, N, finish, gaps);
-        };
-        if constexpr (PAIRED<T>)
-            if (net.multiplies_pairs()) {
-                const int64_t ld = distance<Pair>(halved(K));
-                Pair* paired = &paired_[at.r0 * paired_ld()];
-                pair_columns(a.row(at.r0), a.ld, paired, ld, at.r1 - at.r0, K);
-                return rows(paired, ld, pairs.data(), halved(K));
-            }
-        if (!net.is_one_row) return rows(a.row(at.r0), a.ld, panels, K);
+            const bool gaps = may_skip && has_gaps(a.row(at.r0), a.ld, at.r1 - at.r0, K, share_that_pays<T>(N));
+            return forward_rows<MAY_HAVE_GAPS>(a.row(at.r0), a.ld, panels, b, z, ldz, at.r1 - at.r0, K, N, finish, gaps);
+        }
         forward_row(a.row(at.r0), panels, b, z, K, N, at.own.nonzero.data());
         for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
+    }
+
+    // The same of a whole group in bfloat16: forth a W + b, or back delta W^T. Where products are of words, the rows are written as words on
+    // the way, and as words of samples for the gradient.
+    template <bool IS_FORTH, class Finish>
+    void product_in_blocks(Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz, int group, const Work<T>& at,
+                           const Finish& finish) {
+        const int64_t K = IS_FORTH ? K_ : N_, N = IS_FORTH ? N_ : K_;
+        if constexpr (!HAS_WORDS<T>) {
+            if constexpr (std::is_same_v<T, float>)
+                forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
+        } else {
+            if (!net.has_words()) return forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
+            const int64_t ld = words(K) + (words(K) % (2 * BLOCK_WORDS) == 0 ? BLOCK_WORDS : 0);  // an odd number of cache lines
+            Pair* to = at.own.words.data();
+            for (int64_t r = at.r0; r < at.r1; r += ROWS_TOGETHER) {
+                const int64_t rows = std::min(ROWS_TOGETHER, at.r1 - r), before = r - at.r0;
+                with_order([&](auto order) { pair_columns<order()>(a.row(r), a.ld, to, ld, rows, K); });
+                if (this->is_trained) write_samples<IS_FORTH>(a.row(r), a.ld, group, r, r + rows);
+                const auto then = [&](int64_t i0, int64_t i1, int64_t n) { finish(before + i0, before + i1, n); };
+                if (HAS_TILES && net.products == Products::tiles)
+                    forward_tiles(to, ld, pairs.data(), b, z + before * ldz, ldz, rows, K, N, then);
+                else
+                    forward_chains(to, ld, pairs.data(), words(K), b, z + before * ldz, ldz, rows, words(K), N, then);
+            }
+        }
+    }
+    // Writes rows r0 (at the start of a block) to r1 of a group's columns of a, or of delta, as words of samples.
+    template <bool IS_A>
+    void write_samples(const T* from, int64_t ld, int group, int64_t r0, int64_t r1) {
+        constexpr int64_t P = PANEL<T>;
+        if (HAS_TILES && IS_A && net.products == Products::tiles)
+            return transpose_columns(from, ld, a_samples(group) + r0 / BLOCK * SIDE * SIDE, samples_ / 2 * SIDE, r1 - r0, K_);
+        with_order([&](auto order) {
+            if constexpr (IS_A)
+                pair_rows<order()>(from, ld, a_samples(group) + r0 / 2 * padded_K(), padded_K(), r1 - r0, K_);
+            else
+                for (int64_t n = 0; n < N_; n += P)
+                    pair_rows<order()>(from + n, ld, delta_samples(group) + (n * samples_ + r0 * P) / 2, P, r1 - r0, std::min(P, N_ - n));
+        });
+    }
+    // Columns of a of a group: with tiles squares (tiles of K, blocks of samples, 16, 16), else (words of samples, padded K).
+    Pair* a_samples(int group) { return a_samples_.data() + group * samples_ / 2 * padded_K(); }
+    // delta of a group: panels (words of samples, PANEL).
+    Pair* delta_samples(int group) { return delta_samples_.data() + group * samples_ / 2 * padded<T>(N_); }
+    template <class Use>
+    void with_order(Use&& use) const {
+        if (HAS_TILES && net.products == Products::tiles)
+            use(std::integral_constant<Order, Order::neighbors>{});
+        else
+            use(std::integral_constant<Order, Order::crossed>{});
     }
 
     void gradient_of_W(const Gradient<T>& at, int g0, int g1, T* g) {
@@ -249,7 +306,7 @@ class dense : public Operation<T> {
         const int64_t K = task.rows();
         const bool is_far = K_ * N_ * static_cast<int64_t>(sizeof(T)) > NEAR;
         const Reading reading = op.in == 0 && at.has_gaps ? Reading::sparse : is_packed() ? Reading::packed : Reading::in_place;
-        Reader<T>& reader = at.own.reader(task.k0 / STRIP_ROWS);
+        Columns<T>& columns = at.own.reader(task.k0 / STRIP_ROWS);
         const int64_t most = this->shares_samples(N_) ? NEAR_BATCH : at.r1 - at.r0;
         for (int group = g0; group < g1; ++group)
             for (int64_t s = at.r0; s < at.r1; s += most) {
@@ -258,17 +315,28 @@ class dense : public Operation<T> {
                 const T* a = &in.a[s * in.ld + group * K_ + task.k0];
                 for (int64_t n = task.n0; n < task.n1; n += P) {
                     const T* delta = &out.grad[s * out.ld + group * N_ + n];
-                    const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
-                        const Ahead<T> ahead = is_far && begins ? ahead_of(task, n) : Ahead<T>{};
-                        gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, N_ - n, at.more || !begins, ahead);
-                    };
-                    if (!net.multiplies_pairs()) {
-                        reader.columns.read(a, in.ld, size, K, reading);
-                        strip(reader.columns, delta, out.ld, size);
-                    } else if constexpr (PAIRED<T>) {
-                        reader.paired.read(a, in.ld, size, K, reading);
-                        strip(reader.paired.columns, reader.paired.panel(delta, out.ld), P, halved(size));
-                    }
+                    const Ahead<T> ahead = is_far && begins ? ahead_of(task, n) : Ahead<T>{};
+                    T* to = g + (n - task.n0) * K;
+                    const bool more = at.more || !begins;
+                    if constexpr (HAS_WORDS<T>)
+                        if (net.has_words()) {
+                            const Pair* panel = delta_samples(group) + (n * samples_ + s * P) / 2;
+                            if (HAS_TILES && net.products == Products::tiles) {
+                                const Pair* squares = a_samples(group) + (task.k0 * samples_ + s * SIDE) / 2;
+                                gradient_tiles(squares, samples_ / 2 * SIDE, panel, to, size, K, N_ - n, more, ahead);
+                            } else {
+                                const Pair* from = a_samples(group) + s / 2 * padded_K() + task.k0;
+                                gradient_chains(from, padded_K(), panel, P, to, words(size), K, N_ - n, more);
+                            }
+                            continue;
+                        }
+                    if constexpr (std::is_same_v<T, float>)
+                        if (net.is_bf16()) {
+                            gradient_chains(a, in.ld, delta, out.ld, to, size, K, N_ - n, more);
+                            continue;
+                        }
+                    columns.read(a, in.ld, size, K, reading);
+                    gradient_strip(columns, delta, out.ld, to, size, K, N_ - n, more, ahead);
                 }
             }
     }
@@ -300,23 +368,10 @@ class dense : public Operation<T> {
         T* last = g + columns / P * P * K;
         for (int64_t k = 0; k < K; ++k) std::fill(last + k * P + columns % P, last + (k + 1) * P, T(0));
     }
-    // refresh, for pairs: rounds W to bfloat16, and pairs neighbors in its columns for W and in its rows for W^T.
-    void refresh_pairs(const T* W, Copies& copy, int64_t k0, int64_t k1, int64_t n0) {
-        constexpr int64_t P = PANEL<T>;
-        alignas(CACHE_LINE) T strip[STRIP<T>];  // (rows, PANEL)
-        alignas(CACHE_LINE) Pair words[STRIP<T>];
-        Pair* transposed = copy.transposed_pairs.empty() ? nullptr : copy.transposed_pairs.data();
-        for (int64_t k = k0; k < k1; k += STRIP_ROWS) {
-            const int64_t rows = std::min(STRIP_ROWS, k1 - k);
-            std::copy_n(W + n0 * K_ + k * P, rows * P, strip);
-            round_bf16(strip, rows * P);
-            pair_strip(strip, copy.pairs.data(), transposed, k, k + rows, n0, K_, N_, words);
-        }
-    }
-
     const int64_t K_, N_;         // columns of a group
     std::vector<Copies> copies_;  // of each W
-    Array<Pair> paired_;          // (batch, paired_ld): rows of a or of delta, as pairs for a product
+    int64_t samples_ = 0;         // rows of the buffers, in whole blocks
+    Array<Pair> a_samples_, delta_samples_;  // of each group: a and delta in words of samples, for the gradient; empty without words
 };
 
 template <class T>

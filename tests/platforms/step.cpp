@@ -44,7 +44,7 @@ Program network() {
 }
 
 template <class T>
-bool trains(const char* isa, Session* (*make)(const Program&, const Run&, int64_t, bool, bool), bool has_pairs, int threads) {
+bool trains(const char* isa, Session* (*make)(const Program&, const Run&, int64_t, bool, Products), Products products, int threads) {
     const Program program = network();
     const Run run{.rule = Rule::adam, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0, .uncorrected_eps = false, .clip_norm = 0,
                   .clip_value = 0, .batch_size = BATCH, .seed = 0, .threads = threads, .bf16 = false};
@@ -59,7 +59,7 @@ bool trains(const char* isa, Session* (*make)(const Program&, const Run&, int64_
     }
     const Samples samples{.X = X.data(), .stride = INPUTS * static_cast<int64_t>(sizeof(T)), .type = sizeof(T) == 4 ? 1 : 2,
                           .labels = labels.data(), .y = nullptr, .weight = nullptr};
-    const std::unique_ptr<Session> session(make(program, run, BATCH, true, has_pairs));
+    const std::unique_ptr<Session> session(make(program, run, BATCH, true, products));
     session->set_theta(theta.data());
     const int64_t steps = (SAMPLES + BATCH - 1) / BATCH;
     const std::vector<double> rate(steps, 1e-2), ones(steps, 1.0);
@@ -79,12 +79,12 @@ bool trains(const char* isa, Session* (*make)(const Program&, const Run&, int64_
     return std::isfinite(squares) && losses[EPOCHS - 1] < losses[0] / 2;
 }
 
-using Check = std::array<double, 3> (*)(int64_t, int64_t, int64_t, int64_t, uint64_t, bool);
+using Check = std::array<double, 3> (*)(int64_t, int64_t, int64_t, int64_t, uint64_t, Products);
 
 template <class T>
-bool kernels_are_right(Check check, bool has_pairs) {
+bool kernels_are_right(Check check, Products products) {
     for (const auto& [rows, K, N, batch] : {std::array<int64_t, 4>{13, 70, 33, 150}, {1, 9, 5, 3}, {200, 300, 40, 40}})
-        for (const double difference : check(rows, K, N, batch, 0, has_pairs))
+        for (const double difference : check(rows, K, N, batch, 0, products))
             if (!(difference < LARGEST_DIFFERENCE[sizeof(T) == 8])) return false;
     return true;
 }
@@ -94,21 +94,21 @@ bool kernels_are_right(Check check, bool has_pairs) {
 int main() {
     [[maybe_unused]] const Processor has = processor();
     bool are_right = true;
-#define CHAINRULE_RUN(isa, is_there, has_pairs) \
+#define CHAINRULE_RUN(isa, is_there, products) \
     if (is_there) { \
-        const bool kernels = kernels_are_right<float>(isa::check<float>, has_pairs) && kernels_are_right<double>(isa::check<double>, has_pairs); \
+        const bool kernels = kernels_are_right<float>(isa::check<float>, products) && kernels_are_right<double>(isa::check<double>, products); \
         if (!kernels) std::printf("%s: a kernel differs from its specification\n", #isa); \
         are_right &= kernels; \
         for (const int threads : {1, 2}) \
-            are_right &= trains<float>(#isa, isa::make<float>, has_pairs, threads) & trains<double>(#isa, isa::make<double>, has_pairs, threads); \
+            are_right &= trains<float>(#isa, isa::make<float>, products, threads) & trains<double>(#isa, isa::make<double>, products, threads); \
     }
 #if defined(CHAINRULE_HAS_avx512)
-    CHAINRULE_RUN(avx512, has.avx512, has.avx512bf16)
+    CHAINRULE_RUN(avx512, has.avx512, has.avx512bf16 ? Products::pairs : Products::numbers)
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-    CHAINRULE_RUN(avx2, has.avx2, false)
+    CHAINRULE_RUN(avx2, has.avx2, Products::numbers)
 #endif
-    CHAINRULE_RUN(baseline, true, false)
+    CHAINRULE_RUN(baseline, true, Products::numbers)
     std::puts(are_right ? "all is right" : "something is wrong");
     return are_right ? 0 : 1;
 }
