@@ -150,6 +150,8 @@ struct Rectangle {
     int64_t lds;
     float* z;
     int64_t ldz;
+    const Ahead<float>* ahead = nullptr;  // rows of a panel of W that the update needs next are asked for on the way, from k on
+    int64_t k = 0;
 };
 
 #if defined(CHAINRULE_TILES)
@@ -208,6 +210,7 @@ template <int ROWS, int COLUMNS>
             multiply_tile<2, 5, 6>();
             if constexpr (RIGHT) multiply_tile<3, 5, 7>();
         }
+        if (of.ahead != nullptr) of.ahead->ask(of.k + ROWS * SIDE * block / of.blocks, of.k + ROWS * SIDE * (block + 1) / of.blocks);
     }
     float* lower = of.z + SIDE * of.ldz;
     store_tile<0>(of.z, of.ldz);
@@ -278,6 +281,10 @@ void forward_tiles(const Pair* a, int64_t lda, const Pair* panels, const float* 
                    const Finish& finish) {
     constexpr int64_t P = PANEL<float>;
     const TilesInUse here;
+    int64_t done = -1, ready = 0, column = 0;  // a tile to be finished: after the next one was begun, or it would wait for its sums
+    const auto finish_last = [&] {
+        if (done >= 0) finish(done, ready, column);
+    };
     for (int64_t n = 0; n < N; n += P)
         for (int64_t k = 0; k < K; k += NEAR_DEPTH) {
             const int64_t depth = in_blocks(std::min(NEAR_DEPTH, K - k));
@@ -287,9 +294,12 @@ void forward_tiles(const Pair* a, int64_t lda, const Pair* panels, const float* 
                 float* to = z + i * ldz + n;
                 const float* start = k > 0 ? to : b ? b + n : nullptr;
                 multiply_rows({a + i * lda + k / 2, SIDE * lda, lda, BLOCK_WORDS, panel, depth / BLOCK, start, k > 0 ? ldz : 0, to, ldz}, height, N - n);
-                if (k + depth >= K) finish(i, i + height, n);
+                if (k + depth < K) continue;
+                finish_last();
+                done = i, ready = i + height, column = n;
             }
         }
+    finish_last();
 }
 
 // gradient_chains by tiles: `a` are the columns of a, transposed (transpose_columns), `tiles` words apart.
@@ -300,9 +310,9 @@ inline void gradient_tiles(const Pair* a, int64_t tiles, const Pair* delta, floa
     const TilesInUse here;
     for (int64_t k = 0; k < K; k += 2 * SIDE) {
         const int64_t height = std::min(2 * SIDE, K - k);
-        if (ahead.value != nullptr) ahead.ask(k, k + height);
         float* to = g + k * P;
-        multiply_rows({a + k / SIDE * tiles, tiles, SIDE, SIDE * SIDE, delta, in_blocks(samples) / BLOCK, more ? to : nullptr, P, to, P}, height, width);
+        const Ahead<float>* asked = ahead.value != nullptr && height == 2 * SIDE ? &ahead : nullptr;
+        multiply_rows({a + k / SIDE * tiles, tiles, SIDE, SIDE * SIDE, delta, in_blocks(samples) / BLOCK, more ? to : nullptr, P, to, P, asked, k}, height, width);
     }
 }
 

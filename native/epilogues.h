@@ -58,24 +58,43 @@ template <class T>
     });
 }
 
-// a = f(z) over z, whose rows are ld apart.
+// The numbers x of rows of a panel become f(x, place), rounded to bfloat16; place: of x, from z on.
+template <class T, class F>
+inline void round_rows(T* z, int64_t ld, int64_t rows, F&& f) {
+    using S = Simd<T>;
+    if constexpr (std::is_same_v<T, float>)
+        for (int64_t i = 0; i < rows; ++i)
+            for (int64_t j = 0; j < PANEL<T>; j += S::LANES) {
+                T* at = z + i * ld + j;
+                typename S::Vector found = f(S::load(at), i * ld + j);
+                round_bf16(found);
+                S::store(at, found);
+            }
+}
+
+// a = f(z) over z, whose rows are ld apart; rounded to bfloat16, if `rounds`.
 template <class T>
 struct Activate {
     Activation function;
     T c;
     T* z;
     int64_t ld;
+    bool rounds = false;
     bool in_registers = function == Activation::relu;
 
     Epilogue<T> epilogue(int64_t, int64_t) const { return {true}; }
 
     void operator()(int64_t i0, int64_t i1, int64_t n) const {
         T* from = z + i0 * ld + n;
+        using V = typename Simd<T>::Vector;
+        if (rounds && function == Activation::relu)
+            return round_rows(from, ld, i1 - i0, [](V x, int64_t) { return activate<Activation::relu>(x, V{}); });
         if (function != Activation::identity) activate_rows(function, c, {from, ld}, from, ld, i1 - i0, PANEL<T>);
+        if (rounds) round_rows(from, ld, i1 - i0, [](V x, int64_t) { return x; });
     }
 };
 
-// delta = dL/da f'(z), in place of dL/da. f'(z) is computed from a, which has the sign of z.
+// delta = dL/da f'(z), in place of dL/da; rounded to bfloat16, if `rounds`. f'(z) is computed from a, which has the sign of z.
 template <class T>
 struct TimesPrime {
     Activation function;
@@ -83,15 +102,23 @@ struct TimesPrime {
     const T* a;
     T* delta;
     int64_t ld;  // of both
+    bool rounds = false;
     bool in_registers = function == Activation::relu;
 
     Epilogue<T> epilogue(int64_t i, int64_t n) const { return {false, a + i * ld + n, ld}; }
 
     void operator()(int64_t i0, int64_t i1, int64_t n) const {
-        if (function == Activation::identity) return;
         const Rows<T> at{a + i0 * ld + n, ld};
         T* to = delta + i0 * ld + n;
-        times_prime_rows<T>(function, c, at, at, nullptr, {to, ld}, to, ld, i1 - i0, PANEL<T>, false);
+        using V = typename Simd<T>::Vector;
+        if (rounds && function == Activation::relu)
+            return round_rows(to, ld, i1 - i0, [&](V x, int64_t place) {
+                const V a = Simd<T>::load(at.first + place);
+                return x * activate_prime<Activation::relu>(a, a, V{});
+            });
+        if (function != Activation::identity)
+            times_prime_rows<T>(function, c, at, at, nullptr, {to, ld}, to, ld, i1 - i0, PANEL<T>, false);
+        if (rounds) round_rows(to, ld, i1 - i0, [](V x, int64_t) { return x; });
     }
 };
 

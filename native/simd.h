@@ -216,6 +216,13 @@ inline void round_bf16(float* values, int64_t n) {
     }
 }
 inline void round_bf16(double*, int64_t) {}
+// The same of a vector of floats.
+template <class V>
+inline void round_bf16(V& x) {
+    using Bits = std::remove_cvref_t<decltype(x > x)>;
+    const Bits bits = (Bits)x, odd = bits >> 16 & 1, rounded = (bits + 0x7fff + odd) & ~0xffff;
+    x = (V)((bits & 0x7fffffff) > 0x7f800000 ? bits : rounded);
+}
 
 // A matrix that is only read: row i begins at first + i ld.
 template <class T>

@@ -75,7 +75,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
             else if (measures(o, true))
                 measure(own.largest_a, in.a, in.ld);
             forward(o, block, &draw, net_.rows_of(op.in), own);
-            if (out.is_multiplied) net_.round_rows(net_.buffers[op.out].a, out, r0, r1);
+            if (out.is_multiplied && !ops_[o]->rounds_out()) net_.round_rows(net_.buffers[op.out].a, out, r0, r1);
         });
     }
     phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch, own.tile.data()); });

@@ -151,6 +151,7 @@ struct Operation {
         return width_in();
     }
     virtual bool is_product() const { return false; }
+    virtual bool rounds_out() const { return false; }  // whether forward rounds out itself where that is the operand of a product
     virtual double growth() const { return std::numeric_limits<double>::infinity(); }  // see Layout
     virtual double own_growth() const { return 1; }
     virtual double work() const { return double(width_in()) * 8; }  // arithmetic operations of a step or a prediction for each sample

@@ -43,6 +43,7 @@ class dense : public Operation<T> {
         return this->width_out();
     }
     bool is_product() const override { return true; }
+    bool rounds_out() const override { return net.is_bf16(); }
     // For a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|.
     double growth() const override {
         const double activation = bound_of_function(op);
@@ -93,7 +94,7 @@ class dense : public Operation<T> {
             const Copies& W = copies_[of(group)];
             const T* b = has_bias() ? values[copies() + of(group)] + n0 : nullptr;
             T* to = at.row(at.r0) + group * N_ + n0;
-            const Activate<T> over_z{op.function, at.c0(), to, at.ld};
+            const Activate<T> over_z{op.function, at.c0(), to, at.ld, net.is_bf16() && net.buffers[op.out].is_multiplied};
             if (takes_entries()) {  // one group
                 for (int64_t i = at.r0; i < at.r1; ++i, to += at.ld) {
                     forward_row(at.own.entries.row(i), panels(group), b, to, K_, N);
@@ -117,7 +118,7 @@ class dense : public Operation<T> {
             const TimesPrime<T> to_delta{op.function, at.c0(), out.a.data(), out.grad.data(), out.ld};
             for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(at.r0, at.r1, n);
         }
-        net.round_rows(out.grad, out, at.r0, at.r1);
+        if (!part.is_delta) net.round_rows(out.grad, out, at.r0, at.r1);  // else the next product has
         if (at.to == nullptr) {
             if constexpr (HAS_WORDS<T>)
                 if (net.has_words() && this->is_trained)
@@ -133,7 +134,7 @@ class dense : public Operation<T> {
             const Copies& W = copies_[of(group)];
             const Rows<T> delta{at.delta.first + group * N_, at.delta.ld};
             const TimesPrime<T> finish{before ? before->function : Activation::identity, before ? T(before->c0) : T(0),
-                                       &in.a[at.r0 * in.ld + from], a_grad, in.ld};
+                                       &in.a[at.r0 * in.ld + from], a_grad, in.ld, net.is_bf16() && before != nullptr};
             if (net.is_bf16()) {
                 product_in_blocks<false>(delta, W.transposed.data(), W.transposed_pairs, nullptr, to, in.ld, group, at, finish);
             } else if (!net.is_one_row) {
