@@ -462,7 +462,11 @@ void plan_named_fault(const std::string& place, const std::string& fault, int64_
 NB_MODULE(_native, m) {
     nb::set_leak_warnings(false);  // a cache or a thread may hold a session until the process ends, which is no leak
     m.def("instruction_sets", &instruction_sets);
+#if defined(CHAINRULE_TILES)
     m.attr("NO_AMX") = here().amx ? "" : here().no_amx;
+#else
+    m.attr("NO_AMX") = "this module was built without it";
+#endif
     m.def("check_kernels", &check_kernels, "isa"_a, "rows"_a, "K"_a, "N"_a, "batch"_a, "seed"_a, "is_double"_a);
     m.def("distort", &distort, nb::kw_only(), "isa"_a, "images"_a, "out"_a, "shape"_a, "maps"_a, "streams"_a, "taps"_a, "alpha"_a, "key"_a,
           "fill"_a, "is_nearest"_a, "threads"_a);

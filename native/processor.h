@@ -15,7 +15,7 @@ namespace chainrule {
 struct Processor {
     bool avx2 = false, avx512 = false, avx512bf16 = false, amx = false;  // including the other flags of their engines (CMakeLists.txt)
     bool has_fast_pairs = false;  // whether a dot product of pairs is faster than two of numbers: not on Intel's processors
-    const char* no_amx = "the processor does not have it";
+    const char* no_amx = "the processor does not have it";  // why amx is false
 };
 
 inline Processor processor() {

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+NO_AMX: str
+"""why "amx" is not among the instruction sets; empty if it is"""
+
 def instruction_sets() -> list[str]: ...
 def check_kernels(
     isa: str, rows: int, K: int, N: int, batch: int, seed: int, is_double: bool

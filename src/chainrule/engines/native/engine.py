@@ -49,8 +49,9 @@ def instruction_set() -> str:
     known: list[str] = _native.instruction_sets()
     wanted = os.environ.get("CHAINRULE_ISA", known[0])
     if wanted not in known:
+        why = f": {_native.NO_AMX}" if wanted == "amx" else ""
         raise ConfigError(
-            f"CHAINRULE_ISA must be one of {', '.join(known)} on this processor, not {wanted!r}."
+            f"CHAINRULE_ISA must be one of {', '.join(known)} on this processor, not {wanted!r}{why}."
         )
     return wanted
 
