@@ -131,11 +131,6 @@ void gradient_chains(const E* a, int64_t lda, const E* delta, int64_t ldd, float
 
 // --- by tiles of 16 rows of 16 words
 
-#if defined(CHAINRULE_TILES) || defined(CHAINRULE_FOR_wide)
-constexpr bool HAS_TILES = true;
-#else
-constexpr bool HAS_TILES = false;
-#endif
 constexpr int64_t SIDE = 16;         // rows and columns of a tile of sums
 constexpr int64_t NEAR_DEPTH = 512;  // terms of a panel that stay in the L1 cache while rows pass
 
@@ -150,8 +145,6 @@ struct Rectangle {
     int64_t lds;
     float* z;
     int64_t ldz;
-    const Ahead<float>* ahead = nullptr;  // rows of a panel of W that the update needs next are asked for on the way, from k on
-    int64_t k = 0;
 };
 
 #if defined(CHAINRULE_TILES)
@@ -159,7 +152,8 @@ struct Rectangle {
 // rest of the engine need not be compiled for the processors that have them.
 class TilesInUse {
    public:
-    TilesInUse() {
+    explicit TilesInUse(bool is_used) : is_used_(is_used) {
+        if (!is_used_) return;
         struct alignas(CACHE_LINE) {
             uint8_t palette = 1, start = 0, reserved[14] = {};
             uint16_t bytes[16] = {};
@@ -168,8 +162,13 @@ class TilesInUse {
         for (int tile = 0; tile < 8; ++tile) shape.bytes[tile] = CACHE_LINE, shape.rows[tile] = SIDE;
         asm volatile("ldtilecfg %0" ::"m"(shape));
     }
-    ~TilesInUse() { asm volatile("tilerelease"); }
+    ~TilesInUse() {
+        if (is_used_) asm volatile("tilerelease");
+    }
     TilesInUse(const TilesInUse&) = delete;
+
+   private:
+    bool is_used_;
 };
 template <int TILE>
 inline void load_tile(const void* from, int64_t words) {
@@ -210,7 +209,6 @@ template <int ROWS, int COLUMNS>
             multiply_tile<2, 5, 6>();
             if constexpr (RIGHT) multiply_tile<3, 5, 7>();
         }
-        if (of.ahead != nullptr) of.ahead->ask(of.k + ROWS * SIDE * block / of.blocks, of.k + ROWS * SIDE * (block + 1) / of.blocks);
     }
     float* lower = of.z + SIDE * of.ldz;
     store_tile<0>(of.z, of.ldz);
@@ -220,7 +218,7 @@ template <int ROWS, int COLUMNS>
 }
 #elif defined(CHAINRULE_FOR_wide)
 struct TilesInUse {
-    TilesInUse() {}
+    explicit TilesInUse(bool) {}
 };
 template <int ROWS, int COLUMNS>
 [[gnu::noinline]] void multiply_tiles(const Rectangle& of) {  // what a processor with tiles computes
@@ -245,7 +243,7 @@ template <int ROWS, int COLUMNS>
 }
 #else
 struct TilesInUse {
-    TilesInUse() {}
+    explicit TilesInUse(bool) {}
 };
 template <int ROWS, int COLUMNS>
 void multiply_tiles(const Rectangle&) {}  // never called: HAS_TILES is false
@@ -280,7 +278,6 @@ template <class Finish>
 void forward_tiles(const Pair* a, int64_t lda, const Pair* panels, const float* b, float* z, int64_t ldz, int64_t rows, int64_t K, int64_t N,
                    const Finish& finish) {
     constexpr int64_t P = PANEL<float>;
-    const TilesInUse here;
     int64_t done = -1, ready = 0, column = 0;  // a tile to be finished: after the next one was begun, or it would wait for its sums
     const auto finish_last = [&] {
         if (done >= 0) finish(done, ready, column);
@@ -303,16 +300,13 @@ void forward_tiles(const Pair* a, int64_t lda, const Pair* panels, const float* 
 }
 
 // gradient_chains by tiles: `a` are the columns of a, transposed (transpose_columns), `tiles` words apart.
-inline void gradient_tiles(const Pair* a, int64_t tiles, const Pair* delta, float* g, int64_t samples, int64_t K, int64_t width, bool more,
-                           const Ahead<float>& ahead) {
+inline void gradient_tiles(const Pair* a, int64_t tiles, const Pair* delta, float* g, int64_t samples, int64_t K, int64_t width, bool more) {
     constexpr int64_t P = PANEL<float>;
     if (width <= SIDE && !more) std::fill(g, g + K * P, 0.0f);
-    const TilesInUse here;
     for (int64_t k = 0; k < K; k += 2 * SIDE) {
         const int64_t height = std::min(2 * SIDE, K - k);
         float* to = g + k * P;
-        const Ahead<float>* asked = ahead.value != nullptr && height == 2 * SIDE ? &ahead : nullptr;
-        multiply_rows({a + k / SIDE * tiles, tiles, SIDE, SIDE * SIDE, delta, in_blocks(samples) / BLOCK, more ? to : nullptr, P, to, P, asked, k}, height, width);
+        multiply_rows({a + k / SIDE * tiles, tiles, SIDE, SIDE * SIDE, delta, in_blocks(samples) / BLOCK, more ? to : nullptr, P, to, P}, height, width);
     }
 }
 

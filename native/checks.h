@@ -30,6 +30,7 @@ template <Order ORDER>
                                 int64_t K, int64_t N, int64_t batch, Products products) {
     constexpr int64_t P = PANEL<float>;
     const int64_t lda = distance<float>(K), ldz = distance<float>(N);
+    const TilesInUse here(HAS_TILES && products == Products::tiles);
     for (Array<float>* numbers : {&a, &W, &samples, &delta}) round_bf16(numbers->data(), numbers->size());
     Array<float> panels(K * padded<float>(N)), transposed(padded<float>(K) * N);
     to_panels(W.data(), panels.data(), K, N);
@@ -37,7 +38,7 @@ template <Order ORDER>
     [[maybe_unused]] Array<Pair> pairs, pairs_transposed;
     if constexpr (HAS_PAIRS) {
         pairs.resize(words(K) * padded<float>(N)), pairs_transposed.resize(padded<float>(K) * words(N));
-        for (int64_t n = 0; n < N; n += P) pair_strip<ORDER>(&panels[n * K], pairs.data(), pairs_transposed.data(), 0, K, n, K, N);
+        for (int64_t n = 0; n < N; n += P) pair_strip<ORDER>(&panels[n * K], pairs.data(), pairs_transposed.data(), 0, K, n, K, N, batch % 2 == 0);
     }
     // z (height, width) from `from` (height, depth), expected at(i, n)
     const auto is_same = [&](const Array<float>& from, int64_t ld, const Array<float>& W, [[maybe_unused]] const Array<Pair>& W2, const float* b,
@@ -87,7 +88,7 @@ template <Order ORDER>
             if (products == Products::tiles) {
                 const int64_t tiles = words(batch) * SIDE;
                 transpose_columns(samples.data(), lda, a2.data(), tiles, batch, K);
-                gradient_tiles(a2.data(), tiles, delta2.data(), g2.data(), batch, K, N - n, false, {});
+                gradient_tiles(a2.data(), tiles, delta2.data(), g2.data(), batch, K, N - n, false);
             } else {
                 pair_rows<ORDER>(samples.data(), lda, a2.data(), K, batch, K);
                 gradient_chains(a2.data(), K, delta2.data(), P, g2.data(), words(batch), K, N - n, false);

@@ -18,6 +18,11 @@ namespace chainrule::CHAINRULE_ISA {
 // Whether an engine in T has products of words.
 template <class T>
 constexpr bool HAS_WORDS = HAS_PAIRS && std::is_same_v<T, float>;
+#if defined(CHAINRULE_TILES) || defined(CHAINRULE_FOR_wide)
+constexpr bool HAS_TILES = HAS_PAIRS;
+#else
+constexpr bool HAS_TILES = false;
+#endif
 
 constexpr int64_t BLOCK = 32, BLOCK_WORDS = BLOCK / 2;
 constexpr int64_t in_blocks(int64_t terms) { return (terms + BLOCK - 1) / BLOCK * BLOCK; }
@@ -33,10 +38,14 @@ constexpr int64_t first_of(int64_t w) { return ORDER == Order::neighbors ? 2 * w
 template <Order ORDER>
 constexpr int64_t second_of(int64_t w) { return first_of<ORDER>(w) + (ORDER == Order::neighbors ? 1 : 2); }
 
+// A word, or a vector of them, from the bits of floats.
+template <Order ORDER, class Bits>
+inline Bits pair(Bits earlier, Bits later) {
+    return ORDER == Order::neighbors ? earlier >> 16 | (later & 0xffff0000u) : (earlier & 0xffff0000u) | later >> 16;
+}
 template <Order ORDER>
 inline Pair pair(float earlier, float later) {
-    const Pair a = std::bit_cast<Pair>(earlier), b = std::bit_cast<Pair>(later);
-    return ORDER == Order::neighbors ? a >> 16 | (b & 0xffff0000u) : (a & 0xffff0000u) | b >> 16;
+    return pair<ORDER>(std::bit_cast<Pair>(earlier), std::bit_cast<Pair>(later));
 }
 
 // The words of BLOCK terms that lie one after the other.
@@ -83,6 +92,19 @@ template <Order ORDER>
 // Sixteen words, a vector of the engines that have words.
 typedef Pair Words __attribute__((vector_size(sizeof(Pair) * BLOCK_WORDS)));
 inline void read(Words& to, const void* from) { std::memcpy(&to, from, sizeof to); }
+// `is_far`: past the caches, which would lose what is read sooner.
+inline void write(const Words& from, Pair* to, [[maybe_unused]] bool is_far) {
+#if defined(__AVX512F__)
+    if (is_far) return _mm512_stream_si512(reinterpret_cast<__m512i*>(to), reinterpret_cast<const __m512i&>(from));
+#endif
+    std::memcpy(to, &from, sizeof from);
+}
+// What was written past the caches can be read by other threads after this.
+inline void end_far_writes() {
+#if defined(__AVX512F__)
+    _mm_sfence();
+#endif
+}
 
 // The columns of a (rows, K) as rows of terms, in squares: (tiles of K, `tiles` apart; blocks of rows; 16 columns; 16 words).
 [[gnu::noinline]] inline void transpose_columns(const float* a, int64_t lda, Pair* to, int64_t tiles, int64_t rows, int64_t K) {
@@ -99,7 +121,7 @@ inline void read(Words& to, const void* from) { std::memcpy(&to, from, sizeof to
             };
             for (int64_t w = 0; w < W; ++w) {
                 read_row(earlier, 2 * w), read_row(later, 2 * w + 1);
-                square[w] = earlier >> 16 | (later & 0xffff0000u);
+                square[w] = pair<Order::neighbors>(earlier, later);
             }
             transpose(square);
             for (int64_t column = 0; column < W; ++column) std::memcpy(there + column * W, &square[column], sizeof square[column]);
@@ -107,10 +129,10 @@ inline void read(Words& to, const void* from) { std::memcpy(&to, from, sizeof to
 }
 
 // Rounds rows k0 (at the start of a block) to k1 of the panel of W (K, N) at column n0, and writes them to the panels of W in words of k,
-// (words(K), PANEL) each, and, unless null, to those of W^T in words of n, (words(N), PANEL) each.
+// (words(K), PANEL) each, and, unless null, to those of W^T in words of n, (words(N), PANEL) each. is_far as in `write`.
 template <Order ORDER>
 [[gnu::noinline]] void pair_strip(const float* strip, Pair* pairs, Pair* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t K,
-                                  int64_t N) {
+                                  int64_t N, bool is_far) {
     constexpr int64_t P = PANEL<float>, W = BLOCK_WORDS;
     static_assert(P == BLOCK || !HAS_PAIRS);
     alignas(CACHE_LINE) float rounded[BLOCK * P];
@@ -119,7 +141,13 @@ template <Order ORDER>
         std::copy_n(strip + (k - k0) * P, rows * P, rounded);
         std::fill(rounded + rows * P, rounded + BLOCK * P, 0.0f);
         round_bf16(rounded, rows * P);
-        pair_rows<ORDER>(rounded, P, pairs + n0 * words(K) + k / 2 * P, P, BLOCK, P);
+        Pair* pairs_of_rows = pairs + n0 * words(K) + k / 2 * P;
+        for (int64_t w = 0; w < W; ++w)
+            for (int64_t j = 0; j < P; j += W) {
+                Words earlier, later;
+                read(earlier, rounded + first_of<ORDER>(w) * P + j), read(later, rounded + second_of<ORDER>(w) * P + j);
+                write(pair<ORDER>(earlier, later), pairs_of_rows + w * P + j, is_far);
+            }
         if (transposed == nullptr) continue;
         Pair* to = transposed + (k / P * words(N) + n0 / 2) * P;
         for (int64_t half = 0; half < P && half < rows; half += W) {
@@ -130,9 +158,10 @@ template <Order ORDER>
                 read(square[i], row);
             }
             transpose(square);
-            for (int64_t w = 0; w < W; ++w) std::memcpy(to + w * P + half, &square[w], sizeof square[w]);
+            for (int64_t w = 0; w < W; ++w) write(square[w], to + w * P + half, is_far);
         }
     }
+    if (is_far) end_far_writes();
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -135,6 +135,7 @@ struct Net {
     bool is_bf16() const { return HAS_BF16 && std::is_same_v<T, float> && run.bf16; }
     // Whether products read words (halves.h). Gradients then take whole blocks of samples: each thread's rows begin with one.
     bool has_words() const { return HAS_WORDS<T> && run.bf16 && products != Products::numbers; }
+    bool has_tiles() const { return HAS_TILES && has_words() && products == Products::tiles; }
     Rows<T> rows_of(int buffer) const { return {buffers[buffer].a.data(), buffers[buffer].ld}; }
     Rows<T> gradient_rows_of(int buffer) const { return {buffers[buffer].grad.data(), buffers[buffer].ld}; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) const {

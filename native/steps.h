@@ -34,7 +34,10 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
         Workers workers(team_.count());
         phases_.begin(net_.present = workers.count());
         const auto start = std::chrono::steady_clock::now();
-        workers.run([&](int number) { some_steps(call, k0, k1, {number, workers.count()}); });
+        workers.run([&](int number) {
+            const TilesInUse here(net_.has_tiles());
+            some_steps(call, k0, k1, {number, workers.count()});
+        });
         const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
         team_.took(spent.count() / double(k1 - k0));
     }

@@ -14,6 +14,7 @@
 namespace chainrule::CHAINRULE_ISA::ops {
 
 constexpr int64_t ROWS_TOGETHER = 256;      // rows that a thread has in words at a time: they stay in its L2 cache
+constexpr int64_t FAR = 1 << 23;            // parameters of a network from which its copies are written past the caches
 constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
 
 // Parameters: W (K, N) and perhaps b (N,); of groups that do not share them (groups, K, N) and (groups, N). K and N are columns of a
@@ -59,6 +60,9 @@ class dense : public Operation<T> {
 
     [[gnu::cold]] void allocate(int64_t capacity) override {
         const bool goes_back = net.buffers[op.in].needs_gradient;
+        int64_t parameters = 0;
+        for (const Slot& slot : net.slots) parameters += slot.rows * slot.columns;
+        is_far_ = parameters > FAR;
         if (net.has_words() && this->is_trained) {
             samples_ = in_blocks(capacity);
             a_samples_.resize(op.groups * samples_ / 2 * padded_K()), delta_samples_.resize(op.groups * samples_ / 2 * padded<T>(N_));
@@ -200,7 +204,7 @@ class dense : public Operation<T> {
                 if (net.has_words()) {
                     Pair* transposed = copy.transposed_pairs.empty() ? nullptr : copy.transposed_pairs.data();
                     const T* strip = values[place] + n * K_ + k0 * PANEL<T>;
-                    with_order([&](auto order) { pair_strip<order()>(strip, copy.pairs.data(), transposed, k0, k1, n, K_, N_); });
+                    with_order([&](auto order) { pair_strip<order()>(strip, copy.pairs.data(), transposed, k0, k1, n, K_, N_, is_far_); });
                     continue;
                 }
             const int64_t at = n * K_ + k0 * PANEL<T>, numbers = (k1 - k0) * PANEL<T>;
@@ -267,7 +271,7 @@ class dense : public Operation<T> {
                 with_order([&](auto order) { pair_columns<order()>(a.row(r), a.ld, to, ld, rows, K); });
                 if (this->is_trained) write_samples<IS_FORTH>(a.row(r), a.ld, group, r, r + rows);
                 const auto then = [&](int64_t i0, int64_t i1, int64_t n) { finish(before + i0, before + i1, n); };
-                if (HAS_TILES && net.products == Products::tiles)
+                if (net.has_tiles())
                     forward_tiles(to, ld, pairs.data(), b, z + before * ldz, ldz, rows, K, N, then);
                 else
                     forward_chains(to, ld, pairs.data(), words(K), b, z + before * ldz, ldz, rows, words(K), N, then);
@@ -278,7 +282,7 @@ class dense : public Operation<T> {
     template <bool IS_A>
     void write_samples(const T* from, int64_t ld, int group, int64_t r0, int64_t r1) {
         constexpr int64_t P = PANEL<T>;
-        if (HAS_TILES && IS_A && net.products == Products::tiles)
+        if (IS_A && net.has_tiles())
             return transpose_columns(from, ld, a_samples(group) + r0 / BLOCK * SIDE * SIDE, samples_ / 2 * SIDE, r1 - r0, K_);
         with_order([&](auto order) {
             if constexpr (IS_A)
@@ -294,7 +298,7 @@ class dense : public Operation<T> {
     Pair* delta_samples(int group) { return delta_samples_.data() + group * samples_ / 2 * padded<T>(N_); }
     template <class Use>
     void with_order(Use&& use) const {
-        if (HAS_TILES && net.products == Products::tiles)
+        if (net.has_tiles())
             use(std::integral_constant<Order, Order::neighbors>{});
         else
             use(std::integral_constant<Order, Order::crossed>{});
@@ -322,9 +326,9 @@ class dense : public Operation<T> {
                     if constexpr (HAS_WORDS<T>)
                         if (net.has_words()) {
                             const Pair* panel = delta_samples(group) + (n * samples_ + s * P) / 2;
-                            if (HAS_TILES && net.products == Products::tiles) {
+                            if (net.has_tiles()) {
                                 const Pair* squares = a_samples(group) + (task.k0 * samples_ + s * SIDE) / 2;
-                                gradient_tiles(squares, samples_ / 2 * SIDE, panel, to, size, K, N_ - n, more, ahead);
+                                gradient_tiles(squares, samples_ / 2 * SIDE, panel, to, size, K, N_ - n, more);
                             } else {
                                 const Pair* from = a_samples(group) + s / 2 * padded_K() + task.k0;
                                 gradient_chains(from, padded_K(), panel, P, to, words(size), K, N_ - n, more);
@@ -370,6 +374,7 @@ class dense : public Operation<T> {
         for (int64_t k = 0; k < K; ++k) std::fill(last + k * P + columns % P, last + (k + 1) * P, T(0));
     }
     const int64_t K_, N_;         // columns of a group
+    bool is_far_ = false;         // whether copies of W are written past the caches
     std::vector<Copies> copies_;  // of each W
     int64_t samples_ = 0;         // rows of the buffers, in whole blocks
     Array<Pair> a_samples_, delta_samples_;  // of each group: a and delta in words of samples, for the gradient; empty without words
