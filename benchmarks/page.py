@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from results import Results, generation
+from results import FOLDER, Results, generation
 from sections import BATCHES, HOME
-from speed import PEERS, Case, geometric_mean
+from speed import ALL, PEERS, Case, geometric_mean
 from speed.ratios import OURS, said
 from verdicts import TOLERANCE, agreement, by_peer, compared, comparison, share_of_limit
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 TRAINING = ("train", "blocks", "batches")
+BF16 = FOLDER / "bf16.jsonl"
+BF16_PEERS = ("chainrule", "chainrule-bf16", "torch", "torch-bf16", "torch-autocast")
 HEAD = """\
 # Benchmarks
 
@@ -243,6 +246,44 @@ def extent(data: dict[str, Any]) -> str:
     return "whole"
 
 
+def bf16_records() -> list[dict[str, Any]]:
+    """Return what `benchmarks/bf16.py` has kept of each processor."""
+    return [json.loads(line) for line in BF16.read_text("utf-8").splitlines()] if BF16.exists() else []
+
+
+def bf16() -> Iterator[str]:
+    """Products of bfloat16 numbers, a processor after the other."""
+    for record in bf16_records():
+        where = f"{record['processor']}, {record['cores']} cores"
+        yield from (f"## Products in bfloat16: {where}", "")
+        yield from (
+            f"Samples per second of training on all threads (`benchmarks/bf16.py`, {record['date']}, {record['isa']}). "
+            "The last column compares Chainrule's bf16 with the faster of PyTorch's two.",
+            "",
+        )
+        rows = []
+        for cell in record["speed"]:
+            rates = cell["rates"]
+            each = [
+                f"{thousands(rates[p])} ±{cell['percent'][p]:.0f} %" if p in rates else "-"
+                for p in BF16_PEERS
+            ]
+            own, theirs = rates["chainrule-bf16"], max(rates[p] for p in ("torch-bf16", "torch-autocast"))
+            rows.append([cell["case"], *each, said(own / rates["chainrule"]), said(own / theirs)])
+        heads = ["network, batch", *(ALL[p].title for p in BF16_PEERS), "bf16 to float32", "to PyTorch"]
+        yield from table(heads, rows)
+        yield from ("Means of five seeds, and the difference with its standard error:", "")
+        rows = [
+            [
+                cell["what"],
+                *(f"{statistics.mean(cell[key]):.4g}" for key in ("float32", "bf16")),
+                f"{cell['difference']:+.2g} ±{cell['error']:.1g}",
+            ]
+            for cell in record.get("accuracy", [])
+        ]
+        yield from table(["", "float32", "bf16", "difference"], rows)
+
+
 def text(results: Results) -> str:
     """The page."""
     data, settings = results.data, results.data["settings"]
@@ -294,6 +335,7 @@ def text(results: Results) -> str:
     )
     for heading, rows in parts:
         lines += [f"## {heading}", "", *rows] if rows else []
+    lines += bf16()
     lines += ["## Losses", "", *losses(results), "## Agreement", "", *agreed(results)]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from speed.cases import Case
 from speed.client import PeerError, Worker
-from speed.peers import PEERS, installed
+from speed.peers import ALL, PEERS, installed
 from speed.ratios import Comparison, geometric_mean
 from speed.timing import Spread, interleaved
 
 __all__ = [
+    "ALL",
     "PEERS",
     "Case",
     "Comparison",

@@ -96,7 +96,9 @@ def test_no_vector_of_a_hot_loop_lies_on_the_stack(compiler, name):
 
     rows = 6 if name == "avx2" else 12
     tiles = [loop for loop in found if "_tileI" in loop.function and loop.products >= 2 * rows]
-    assert len({loop.function for loop in tiles}) == 5  # forward and gradient, of all terms and of some; in blocks of 32
+    assert (
+        len({loop.function for loop in tiles}) == 5
+    )  # forward and gradient, of all terms and of some; in blocks of 32
     assert all(loop.on_stack == 0 for loop in tiles), tiles
     rules = [loop for loop in found if "updateI" in loop.function and loop.products > 0]
     assert len(rules) >= 9  # the running maximum of |w| is an array, which may be read and written once

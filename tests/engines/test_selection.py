@@ -117,3 +117,18 @@ def test_an_engine_fixes_the_length_of_its_calls(monkeypatch):
     FixedSession.lengths.clear()
     Model(NETWORK).fit(X, Y, batch_size=4, epochs=1, engine="fixed", callbacks=[EveryFive()])
     assert FixedSession.lengths == [3, 2, 3, 2]
+
+
+@needs_native
+def test_amx_is_refused_with_the_reason(monkeypatch):
+    from chainrule.engines.native import engine
+
+    monkeypatch.setattr(engine._native, "instruction_sets", lambda: ["avx512", "baseline"])
+    monkeypatch.setattr(engine._native, "NO_AMX", "the system does not grant it")
+    monkeypatch.setenv("CHAINRULE_ISA", "amx")
+    message = "must be one of avx512, baseline on this processor, not 'amx': the system does not grant it"
+    with pytest.raises(ConfigError, match=message):
+        Model(NETWORK).fit(X, Y, engine="native", epochs=1)
+    monkeypatch.setenv("CHAINRULE_ISA", "avx2")
+    with pytest.raises(ConfigError, match=r"not 'avx2'\.$"):
+        Model(NETWORK).fit(X, Y, engine="native", epochs=1)

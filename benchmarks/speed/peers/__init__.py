@@ -31,19 +31,27 @@ PEERS: dict[str, Entry] = {
     "numpy": Entry("NumPy by hand", "numpy:ByHand", ("numpy",)),
 }
 
+IN_BF16: dict[str, Entry] = {
+    "chainrule-bf16": Entry("Chainrule, bf16", "own:InBf16", (), predicts=False),
+    "torch-bf16": Entry("PyTorch, bf16", "torch:InBf16", ("torch",), predicts=False),
+    "torch-autocast": Entry("PyTorch, autocast", "torch:Autocast", ("torch",), predicts=False),
+}
+"""Peers that do not compute in float32, and are compared by a benchmark of their own."""
+ALL = PEERS | IN_BF16
+
 
 def installed(name: str) -> bool:
     """Return whether the package that a peer needs is installed."""
-    return all(find_spec(package) is not None for package in PEERS[name].packages)
+    return all(find_spec(package) is not None for package in ALL[name].packages)
 
 
 def make(name: str, threads: int) -> Peer:
     """Import a peer's library and set it up. Raises ConfigError for an unknown name."""
-    if name not in PEERS:
-        raise ConfigError(f"peer must be one of {', '.join(PEERS)}, not {name!r}.")
-    module, kind = PEERS[name].place.split(":")
+    if name not in ALL:
+        raise ConfigError(f"peer must be one of {', '.join(ALL)}, not {name!r}.")
+    module, kind = ALL[name].place.split(":")
     peer: Peer = getattr(import_module(f"speed.peers.{module}"), kind)(threads)
     return peer
 
 
-__all__ = ["PEERS", "Entry", "Peer", "installed", "make"]
+__all__ = ["ALL", "IN_BF16", "PEERS", "Entry", "Peer", "installed", "make"]

@@ -17,6 +17,7 @@ from chainrule.model import Model
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Callback
+from chainrule.training.options import Compute
 from chainrule.training.run import Run
 from speed.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
 from speed.peers.base import Peer
@@ -75,6 +76,7 @@ class Chainrule(Peer):
     """Chainrule with the engine of "auto"."""
 
     whole_epochs = True
+    compute = Compute()
 
     def __init__(self, threads: int) -> None:
         """Accept the threads, which the engine takes from the environment."""
@@ -131,6 +133,7 @@ class Chainrule(Peer):
             shuffle=shuffle,
             callbacks=callbacks,
             verbose=0,
+            engine=self.compute,
         )
 
     def go_on(self, samples: int) -> int:
@@ -149,3 +152,9 @@ class Chainrule(Peer):
         """Return a prediction of the bound model."""
         outputs = self.model.bind().outputs
         return lambda: outputs(X)
+
+
+class InBf16(Chainrule):
+    """Chainrule with matrix products of bfloat16 numbers."""
+
+    compute = Compute(precision="bf16")

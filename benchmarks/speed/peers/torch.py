@@ -107,3 +107,39 @@ class Compiled(PyTorch):
         super().prepare(case, X, y, layers)
         self.torch._dynamo.reset()
         self.objective = self.torch.compile(self.objective, dynamic=False)
+
+
+class InBf16(PyTorch):
+    """PyTorch with samples, weights and the optimizer's state in bfloat16, usually its fastest form."""
+
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
+        """Convert network and samples."""
+        super().prepare(case, X, y, layers)
+        bfloat16 = self.torch.bfloat16
+        self.net.to(bfloat16)
+        self.optimizer = self.torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE, fused=True)
+        self.X = self.X.to(bfloat16)
+        if case.is_regression:
+            self.y = self.y.to(bfloat16)
+
+    def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Compute the network's logits or numbers."""
+        self.net.eval()
+        with self.torch.inference_mode():
+            rows = self.torch.from_numpy(X).to(self.torch.bfloat16)
+            return np.asarray(self.net(rows).float().numpy())
+
+
+class Autocast(PyTorch):
+    """PyTorch with weights in float32, and matrix products in bfloat16 by its autocast."""
+
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
+        """Compute network and loss under autocast."""
+        super().prepare(case, X, y, layers)
+        plain, torch = self.objective, self.torch
+
+        def objective(x: Any, y: Any) -> Any:
+            with torch.autocast("cpu", torch.bfloat16):
+                return plain(x, y)
+
+        self.objective = objective

@@ -121,8 +121,8 @@ TRAIN = {
         "weight_decay": Words("Weight decay of adamw."),
         "clip_norm": Words("Maximum norm of the gradient."),
         "precision": Words(
-            "bf16 to round the inputs of matrix products to bfloat16, with float32 sums and weights: faster "
-            "on processors that support it.",
+            "bf16 to round the factors of matrix products to bfloat16, with float32 sums and weights: faster "
+            "with AMX or AVX-512 BF16, slower without.",
             "the dtype's",
         ),
         "seed": Words("Seed of initial weights, shuffles, dropout masks and splits."),
