@@ -23,6 +23,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
     reserve_workspaces(present);
     phases_.begin(present);
     workers.run([&](int number) {
+        const TilesInUse here(net_.has_tiles());
         const int64_t r0 = first_row(number, present, capacity), room = first_row(number + 1, present, capacity) - r0;
         const int64_t last = first_row(number + 1, present, n);
         int64_t row = first_row(number, present, n);
@@ -71,10 +72,11 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
     return is_finite.load(std::memory_order_relaxed);
 }
 
-// Whether the first operation reads the samples in place: they have its type and layout, and no other operation reads them.
+// Whether the first operation reads the samples in place: they have its type and layout, no other operation reads them, and they need not
+// be rounded.
 template <class T>
 bool Engine<T>::reads_samples(const Samples& samples) const {
-    if (ops_.empty() || !ops_[0]->reads_in_place()) return false;
+    if (ops_.empty() || !ops_[0]->reads_in_place() || net_.is_bf16()) return false;
     if (samples.indptr != nullptr || samples.column != 1) return false;
     if (samples.type != (sizeof(T) == 4 ? 1 : 2) || program_.scale != 1 || program_.offset != 0) return false;
     return consumers_of_input_ == 1 && samples.stride % static_cast<int64_t>(sizeof(T)) == 0;

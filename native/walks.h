@@ -36,6 +36,7 @@ void Engine<T>::forward(size_t o, const Block& block, const Draw* draw, Rows<T> 
     Buffer<T>& out = net_.buffers[op.out];
     ops_[o]->forward({{*ops_[o], own, block, block.r0, block.r1, from, net_.buffers[op.in].width, net_.buffers[second].width},
                       net_.rows_of(second), out.a.data(), out.ld, draw});
+    if (out.is_multiplied && !ops_[o]->rounds_out()) net_.round_rows(out.a, out, block.r0, block.r1);
 }
 
 template <class T>
@@ -66,7 +67,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     });
     for (size_t o = 0; o < ops_.size(); ++o) {
         const Op& op = program_.ops[o];
-        const Buffer<T>&in = net_.buffers[op.in], &out = net_.buffers[op.out];
+        const Buffer<T>& in = net_.buffers[op.in];
         const Block block = together ? next(*together, *ops_[o], true) : Block{r0, r1};
         phases_.attempt([&] {
             passes(Place::forward);
@@ -75,7 +76,6 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
             else if (measures(o, true))
                 measure(own.largest_a, in.a, in.ld);
             forward(o, block, &draw, net_.rows_of(op.in), own);
-            if (out.is_multiplied && !ops_[o]->rounds_out()) net_.round_rows(net_.buffers[op.out].a, out, r0, r1);
         });
     }
     phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch, own.tile.data()); });
