@@ -39,11 +39,13 @@ class BoundNetworks(Protocol):
 class AlikeNetworks:
     """Networks of one form and loss, whose outputs become predictions together."""
 
-    def __init__(self, models: Sequence[Model | Ensemble], targets: Targets, engine: str) -> None:
+    def __init__(
+        self, models: Sequence[Model | Ensemble], targets: Targets, engine: str, precision: str | None
+    ) -> None:
         """Copy the parameters of each; an ensemble has those of its members."""
         first = models[0]
         self.network = first.network
-        self.walks = [[_walk(member, engine) for member in members_of(model)] for model in models]
+        self.walks = [[_walk(member, engine, precision) for member in members_of(model)] for model in models]
         self.shape, self.dtype = (1, self.network.fan_out), members_of(first)[0].theta.dtype
         self.is_averaged = isinstance(first, Ensemble)
         self.restore = _restoring([model.target_scale for model in models], self.network)
@@ -69,9 +71,9 @@ class AlikeNetworks:
 class BoundFit:
     """One network, or the members of an ensemble."""
 
-    def __init__(self, result: FitResult, engine: str) -> None:
+    def __init__(self, result: FitResult, engine: str, precision: str | None) -> None:
         """Copy the parameters of a fit."""
-        self.alike = AlikeNetworks([result.model], result.targets, engine)
+        self.alike = AlikeNetworks([result.model], result.targets, engine, precision)
         self.scale = result.model.target_scale
 
     def predicted(self, rows: Sequence[Row]) -> NDArray[Any]:
@@ -91,7 +93,7 @@ class BoundFit:
 class BoundBlend:
     """The networks of a race."""
 
-    def __init__(self, result: RaceResult, engine: str, places: Sequence[int]) -> None:
+    def __init__(self, result: RaceResult, engine: str, places: Sequence[int], precision: str | None) -> None:
         """Copy the parameters of its parts. places: which of the prepared rows each part takes, and then the lookup."""
         blend = result.blend
         self.compared = None if blend.lookup is None else places[len(blend.parts)]
@@ -103,7 +105,9 @@ class BoundBlend:
             (
                 np.array(group),
                 [places[k] for k in group],
-                AlikeNetworks([blend.parts[k].result.model for k in group], result.targets, engine),
+                AlikeNetworks(
+                    [blend.parts[k].result.model for k in group], result.targets, engine, precision
+                ),
             )
             for group in groups
         ]
@@ -131,9 +135,13 @@ class BoundBlend:
         return each
 
 
-def bound_networks(result: FitResult, engine: str, places: Sequence[int]) -> BoundNetworks:
+def bound_networks(
+    result: FitResult, engine: str, places: Sequence[int], precision: str | None
+) -> BoundNetworks:
     """Return the networks of a fit. places: which of the prepared rows each part of a race takes."""
-    return BoundBlend(result, engine, places) if isinstance(result, RaceResult) else BoundFit(result, engine)
+    if isinstance(result, RaceResult):
+        return BoundBlend(result, engine, places, precision)
+    return BoundFit(result, engine, precision)
 
 
 def _form(result: FitResult) -> tuple[object, ...]:
@@ -145,9 +153,10 @@ def _form(result: FitResult) -> tuple[object, ...]:
     return type(loss), repr(loss), model.network.fan_out, own[0].theta.dtype, len(own), type(model), scaled
 
 
-def _walk(model: Model, engine: str) -> Callable[[Row, NDArray[Any]], None]:
+def _walk(model: Model, engine: str, precision: str | None) -> Callable[[Row, NDArray[Any]], None]:
     """Return what writes a network's outputs of a row into an array (1, fan_out)."""
-    bound = select(engine, Plan(model.network)).bind(model.network, model.theta, model.states, 1)
+    chosen = select(engine, Plan(model.network, dtype=model.theta.dtype, precision=precision))
+    bound = chosen.bind(model.network, model.theta, model.states, 1, precision=precision)
     quick = getattr(bound, "row", None)
 
     def slowly(row: Row, out: NDArray[Any]) -> None:
@@ -230,15 +239,19 @@ class SeenModel:
 class FewRows:
     """Answers few rows of a table by what `TableRow` prepares and the native engine holds. Threads may share it."""
 
-    def __init__(self, result: FitResult, engine: str, is_compared: bool) -> None:
-        """Copy the parameters of a fit with a preprocessor. is_compared: whether they may change from now on."""
-        self.result, self.engine, self.is_compared = result, engine, is_compared
+    def __init__(self, result: FitResult, how: tuple[str, str | None], is_compared: bool) -> None:
+        """Copy the parameters of a fit with a preprocessor.
+
+        how: the engine and the precision.  is_compared: whether the parameters may change from now on.
+        """
+        self.result, self.how, self.is_compared = result, how, is_compared
         self.parts = result.parts
         self.models = [SeenModel(model) for model in result.networks] if is_compared else []
         preprocessors, places = result.preparations
         self.learned = [(each, each.learned_, each.crossed_) for each in preprocessors]
         self.table = TableRow(preprocessors)
-        self.networks = bound_networks(result, engine, places)
+        engine, precision = how
+        self.networks = bound_networks(result, engine, places, precision)
 
     def is_current(self) -> bool:
         """Return whether nothing has changed on which an answer depends."""
@@ -263,7 +276,9 @@ def _are_same(parts: Sequence[FitResult], others: Sequence[FitResult]) -> bool:
     return len(parts) == len(others) and all(map(operator.is_, parts, others))
 
 
-def answer_few(kept: KeptRows, result: FitResult, engine: str, X: object) -> FewAnswers | None:
+def answer_few(
+    kept: KeptRows, result: FitResult, engine: str, X: object, precision: str | None
+) -> FewAnswers | None:
     """Return the predictions of few rows; None for more, or without a table's preprocessor.
 
     The networks of a race are compared with what was bound only once somebody may have a way to write to them: those of
@@ -275,17 +290,14 @@ def answer_few(kept: KeptRows, result: FitResult, engine: str, X: object) -> Few
     if engine not in ENGINES:
         return None
     is_compared = kept.are_given or not isinstance(result, RaceResult)
-    rows = kept.rows
+    rows, how = kept.rows, (engine, precision)
     if not isinstance(rows, FewRows) or not (
-        rows.result is result
-        and rows.engine == engine
-        and rows.is_compared >= is_compared
-        and rows.is_current()
+        rows.result is result and rows.how == how and rows.is_compared >= is_compared and rows.is_current()
     ):
         are_large = sum(model.theta.size for model in result.networks) > MOST_PARAMETERS
         if are_large or not has_few_rows(X, FEW):
             return None
-        rows = FewRows(result, engine, is_compared)
+        rows = FewRows(result, how, is_compared)
         kept.keep(rows)
     return rows.answers(X)
 
@@ -394,11 +406,18 @@ class BoundRegressor(BoundEstimator):
 AnyBound = TypeVar("AnyBound", bound=BoundEstimator)
 
 
-def bound(kind: type[AnyBound], result: FitResult, engine: str, check: Callable[[Any], Any]) -> AnyBound:
+def bound(
+    kind: type[AnyBound],
+    result: FitResult,
+    engine: str,
+    check: Callable[[Any], Any],
+    precision: str | None = None,
+) -> AnyBound:
     """Bind the result of a fit. check(X): what checks arrays of an estimator without a preprocessor."""
     if result.preprocessor is not None:
         preprocessors, places = result.preparations
-        return kind(result, TableRow(preprocessors), bound_networks(result, engine, places))
+        networks = bound_networks(result, engine, places, precision)
+        return kind(result, TableRow(preprocessors), networks)
     names = result.feature_names
     row = ArrayRow(None if names is None else names.tolist(), result.n_features, check)
-    return kind(result, row, BoundFit(result, engine))
+    return kind(result, row, BoundFit(result, engine, precision))

@@ -176,6 +176,9 @@ MaxRows = Annotated[int, Option(min=1, help="Maximum rows of a request.")]
 MaxConnections = Annotated[int, Option("--connections", min=1, help="Maximum connections at a time.")]
 MaxSeconds = Annotated[float, Option(min=0.1, help="Seconds in which a request must arrive.")]
 BatchRows = Annotated[int, Option(min=1, help="Rows of concurrent requests that are predicted at once.")]
+Precision = Annotated[
+    str | None, Option(help="bf16 to predict by matrix products of bfloat16.", show_default="the model's")
+]
 BatchDelay = Annotated[
     float,
     Option(min=0.0, help="Milliseconds that a request may wait for others, if some came before."),

@@ -176,6 +176,7 @@ def predict(
     header: options.Header = None,
     sheet: options.Sheet = None,
     engine: options.Engine = "auto",
+    precision: options.Precision = None,
     lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -203,8 +204,8 @@ def predict(
 
         made = estimator_in(model_file(model)) if made is None else made
         decision = None if table is None else decision_of(made)
-    covering = None if interval is None else covering_of(made, model, interval)
-    answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
+    covering = None if interval is None else covering_of(made, model, interval, precision)
+    answers, refused = answer_all(chosen, table, inputs, (engine, precision), spread, covering)
     answers = [each.decided(decision, chosen.labels) for each in answers]
     checks = checks_of(made, table, [each.source for each in answers])
     if explain:
@@ -251,7 +252,7 @@ def checks_of(
 
 
 def covering_of(
-    made: MLPClassifier | MLPRegressor | None, model: str, coverage: float
+    made: MLPClassifier | MLPRegressor | None, model: str, coverage: float, precision: str | None
 ) -> Callable[[Any], Any]:
     """Return what makes intervals, or sets of labels, for `--interval`, by the estimator in MODEL's file.
 
@@ -267,7 +268,7 @@ def covering_of(
             "table, with --preset fast."
         )
     find = made.predict_set if hasattr(made, "predict_set") else made.predict_interval
-    return lambda rows: find(rows, coverage)
+    return lambda rows: find(rows, coverage, precision=precision)
 
 
 def with_reasons(
@@ -297,15 +298,18 @@ def answer_all(
     model: Model | Ensemble,
     table: Known | None,
     paths: list[str],
-    engine: str,
+    how: tuple[str, str | None],
     spread: bool = False,
     covering: Callable[[Any], Any] | None = None,
 ) -> tuple[list[Answers], list[Exception]]:
-    """Return the answers for all readable inputs, and the errors of the others. Raises them if no input is readable."""
+    """Return the answers for all readable inputs, and the errors of the others. Raises them if no input is readable.
+
+    how: the engine and the precision.
+    """
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(answer(model, table, path, engine, spread, covering))
+            answers.append(answer(model, table, path, how, spread, covering))
         except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
@@ -317,43 +321,50 @@ def answer(
     model: Model | Ensemble,
     table: Known | None,
     path: str,
-    engine: str,
+    how: tuple[str, str | None],
     spread: bool = False,
     covering: Callable[[Any], Any] | None = None,
 ) -> Answers:
     """Predict all rows of one input.
 
-    table: the metadata, in the model's file, of the table that it was trained on.
+    table: the metadata, in the model's file, of the table that it was trained on.  how: the engine and the precision.
     covering(rows): returns the intervals or sets of rows as the estimator takes them; None without.
     """
     from chainrule.datasets.table_files import TABLES
 
+    engine, precision = how
     is_table = table is not None and path.lower().endswith(TABLES)
     if is_table and table is not None and table.average is not None:
-        return answer_by_average(table, path, spread, covering)
+        return answer_by_average(table, path, precision, spread, covering)
     X = read(path, model, table)
     found = None
     if covering is not None:
         found = covering(rows_of_table(path, table) if is_table and table is not None else X)
     try:
-        predicted = model.predict(X, engine=engine)
+        predicted = model.predict(X, engine=engine, precision=precision)
     except (ShapeError, DataError) as error:
         raise type(error)(f"{path}: {error}") from error
-    shares = None if model.task == "regression" else model.predict_proba(X, engine=engine)
-    apart = model.spread(X, engine=engine) if spread and hasattr(model, "spread") else None
+    shares = apart = None
+    if model.task != "regression":
+        shares = model.predict_proba(X, engine=engine, precision=precision)
+    if spread and hasattr(model, "spread"):
+        apart = model.spread(X, engine=engine, precision=precision)
     return Answers(path, predicted, shares, apart, found)
 
 
 def answer_by_average(
-    table: Known, path: str, spread: bool, covering: Callable[[Any], Any] | None = None
+    table: Known,
+    path: str,
+    precision: str | None,
+    spread: bool,
+    covering: Callable[[Any], Any] | None = None,
 ) -> Answers:
     """Predict the rows of a table by an average of different networks."""
     columns, made = rows_of_table(path, table), table.average
-    shares = made.predict_proba(columns) if hasattr(made, "predict_proba") else None
-    apart = made.spread(columns) if spread else None
-    return Answers(
-        path, made.predict(columns), shares, apart, None if covering is None else covering(columns)
-    )
+    shares = made.predict_proba(columns, precision=precision) if hasattr(made, "predict_proba") else None
+    apart = made.spread(columns, precision=precision) if spread else None
+    predicted = made.predict(columns, precision=precision)
+    return Answers(path, predicted, shares, apart, None if covering is None else covering(columns))
 
 
 def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:

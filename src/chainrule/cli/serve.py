@@ -41,6 +41,7 @@ def serve(
     max_seconds: options.MaxSeconds = 20.0,
     batch_rows: options.BatchRows = 1024,
     batch_delay: options.BatchDelay = 1.0,
+    precision: options.Precision = None,
     lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -72,7 +73,7 @@ def serve(
         batch_rows=batch_rows,
         batch_delay=batch_delay / 1000,
     )
-    service = Service(model_file(model), name or name_of(model), limits, log)
+    service = Service(model_file(model), name or name_of(model), limits, log, precision)
     with listen(port, host) as sock:
         server = make_server(service, sock, token, lambda error: log_failure(error, debug))
         introduce(service, host, int(sock.getsockname()[1]), token is not None, as_json)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.engines.step.base import Engine, ForwardWalk, ForwardWalks, Plan, Session, StepSettings
 from chainrule.engines.xla.engine import XlaEngine
-from chainrule.errors import ConfigError, option
+from chainrule.errors import ConfigError, instead, option
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine for engine in (NativeEngine(), ReferenceEngine(), XlaEngine())
@@ -24,15 +27,29 @@ __all__ = [
     "Session",
     "StepSettings",
     "XlaEngine",
+    "check_precision",
     "select",
 ]
+
+
+def check_precision(precision: object, dtype: DTypeLike) -> None:
+    """Raise ConfigError unless precision is "bf16" or None and suits the model's dtype."""
+    if precision is None:
+        return
+    if precision != "bf16":
+        known = instead("'bf16', or None for the model's own", "bf16")
+        raise ConfigError(f"{option('precision')} must be {known}, not {precision!r}.")
+    if np.dtype(dtype) != np.float32:
+        name = option("precision", "precision 'bf16'", "bf16")
+        raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; omit it.")
 
 
 def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name, or for "auto" the first one that supports the plan.
 
-    Raises ConfigError for an unknown name, and for an engine that does not support the plan.
+    Raises ConfigError for an unknown name, for an engine that does not support the plan, and as `check_precision`.
     """
+    check_precision(plan.precision, plan.dtype)
     if name == "auto":
         reasons = {}
         for engine in ENGINES.values():

@@ -54,6 +54,7 @@ class ReferenceEngine(OnProcessor):
         X: RowsLike,
         batch_size: int,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) in batches, on NumPy's threads."""
         params, ctx = network.unflatten(theta), Context(states=states)
@@ -71,6 +72,7 @@ class ReferenceEngine(OnProcessor):
         states: dict[str, Any],
         capacity: int,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> ReferenceWalk:
         """Return the forward pass with copies of these parameters, as a function of X."""
         return ReferenceWalk(self, network, theta, states, capacity)

@@ -111,24 +111,33 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         with self._check_and_tell():
             return self._fit(FitInput(X, y, sample_weight), incremental=True, labels=labels)
 
-    def predict(self, X: Table) -> Any:
-        """Predict labels (n,), or 0 and 1 (n, labels) for multilabel data."""
-        return self._predictions(X)
+    def predict(self, X: Table, *, precision: str | None = None) -> Any:
+        """Predict labels (n,), or 0 and 1 (n, labels) for multilabel data.
 
-    def predict_proba(self, X: Table) -> NDArray[Any]:
-        """Predict probabilities (n, classes), in the order of `classes_`."""
-        return labels_of(self._fitted).shares(self._predicted(X))
+        precision: "bf16" for matrix products of bfloat16, as in `Model.predict`; None for the networks' own.
+        """
+        return self._predictions(X, precision)
 
-    def bind(self) -> BoundClassifier:
+    def predict_proba(self, X: Table, *, precision: str | None = None) -> NDArray[Any]:
+        """Predict probabilities (n, classes), in the order of `classes_`. precision: as in `predict`."""
+        return labels_of(self._fitted).shares(self._predicted(X, precision))
+
+    def bind(self, *, precision: str | None = None) -> BoundClassifier:
         """Return a snapshot that answers one raw row in microseconds: a mapping, or a sequence in column order.
 
         bound = classifier.bind()
         bound.predict({"age": 41, "job": None}), bound.predict_proba([41, None])
         """
-        return self._bind(BoundClassifier)
+        return self._bind(BoundClassifier, precision)
 
     def predict_set(
-        self, X: Table, coverage: float = 0.9, *, by: str | int | None = None, per_label: bool = False
+        self,
+        X: Table,
+        coverage: float = 0.9,
+        *,
+        by: str | int | None = None,
+        per_label: bool = False,
+        precision: str | None = None,
     ) -> NDArray[np.bool_]:
         """Predict sets of labels that contain the true one for a share `coverage` of rows.
 
@@ -141,6 +150,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         coverage: between 0 and 1.
         by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
         per_label: whether the rows of each label get this coverage, rare labels too; the sets are then larger.
+        precision: as in `predict`.
 
         They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit;
         docs/trust.md says what is guaranteed. Every label is in the sets, with a warning, where there are fewer
@@ -149,11 +159,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         """
         covering.check_coverage(coverage)
         result = self._fitted
-        return covering.sets(result, *self._with_inputs(X), coverage, by, per_label)
+        return covering.sets(result, *self._with_inputs(X, precision), coverage, by, per_label)
 
-    def predict_log_proba(self, X: Table) -> NDArray[Any]:
-        """Predict the logarithms of the probabilities (n, classes)."""
-        found = self.predict_proba(X)
+    def predict_log_proba(self, X: Table, *, precision: str | None = None) -> NDArray[Any]:
+        """Predict the logarithms of the probabilities (n, classes). precision: as in `predict`."""
+        found = self.predict_proba(X, precision=precision)
         with np.errstate(divide="ignore"):
             np.log(found, out=found)
         return found

@@ -83,26 +83,26 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
             return table
         return self._check_array(X)
 
-    def _predicted(self, X: Table) -> NDArray[Any]:
+    def _predicted(self, X: Table, precision: str | None = None) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
         result = self._fitted
-        few = answer_few(self._few_rows, result, self.engine, X)
+        few = answer_few(self._few_rows, result, self.engine, X, precision)
         if few is not None:
             return few.predicted
-        return result.predict(X, self.engine, self._check_array)
+        return result.predict(X, self.engine, self._check_array, precision)
 
-    def _with_inputs(self, X: Table) -> tuple[Any, NDArray[Any]]:
+    def _with_inputs(self, X: Table, precision: str | None = None) -> tuple[Any, NDArray[Any]]:
         """Return the prepared inputs (n, features), and what `_predicted` does."""
         result = self._fitted
-        few = answer_few(self._few_rows, result, self.engine, X)
+        few = answer_few(self._few_rows, result, self.engine, X, precision)
         if few is not None:
             return few
         inputs = result.prepare(X, self._check_array)
-        return inputs[0], result.answer(inputs, self.engine)
+        return inputs[0], result.answer(inputs, self.engine, precision)
 
-    def _predictions(self, X: Table) -> Any:
+    def _predictions(self, X: Table, precision: str | None = None) -> Any:
         """Return what `predict` does."""
-        predicted = self._predicted(X)
+        predicted = self._predicted(X, precision)
         return self._fitted.predictions(predicted)
 
     def terms(self) -> Terms:
@@ -115,20 +115,22 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
             raise ConfigError("only a fit of preset='additive' has terms; other networks are no sums.")
         return found
 
-    def spread(self, X: Table) -> NDArray[Any]:
+    def spread(self, X: Table, *, precision: str | None = None) -> NDArray[Any]:
         """Return the disagreement of the members of an ensemble: the standard deviation of their predictions.
 
         For a regressor that of numbers (n,) or (n, outputs), in the units of y; for a classifier that of
         probabilities, in the shape of `predict_proba`. Raises ConfigError for a single network.
+        precision: as in `predict`.
         """
         result = self._fitted
-        return result.shown_spread(result.spread(X, self.engine, self._check_array))
+        return result.shown_spread(result.spread(X, self.engine, self._check_array, precision))
 
-    def _bind(self, kind: type[AnyBound]) -> AnyBound:
+    def _bind(self, kind: type[AnyBound], precision: str | None) -> AnyBound:
         """Return a snapshot that answers one row."""
         result = self._fitted
         self._few_rows.give()  # it has the result
-        return bound(kind, result, self.engine, partial(check_samples, as_fitted(self, result)))
+        check = partial(check_samples, as_fitted(self, result))
+        return bound(kind, result, self.engine, check, precision)
 
     # --- over time ---------------------------------------------------------------------------------------------------
 

@@ -62,21 +62,29 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         assert isinstance(targets, NumericTargets)
         return targets.r2(predicted, y, sample_weight)
 
-    def predict(self, X: Table) -> NDArray[Any]:
-        """Predict numbers (n,), or (n, outputs) for several outputs."""
-        found: NDArray[Any] = self._predictions(X)
+    def predict(self, X: Table, *, precision: str | None = None) -> NDArray[Any]:
+        """Predict numbers (n,), or (n, outputs) for several outputs.
+
+        precision: "bf16" for matrix products of bfloat16, as in `Model.predict`; None for the networks' own.
+        """
+        found: NDArray[Any] = self._predictions(X, precision)
         return found
 
-    def bind(self) -> BoundRegressor:
+    def bind(self, *, precision: str | None = None) -> BoundRegressor:
         """Return a snapshot that answers one raw row in microseconds: a mapping, or a sequence in column order.
 
         bound = regressor.bind()
         bound.predict({"rooms": 3, "city": None}), bound.predict_interval([3, None], 0.9)
         """
-        return self._bind(BoundRegressor)
+        return self._bind(BoundRegressor, precision)
 
     def predict_interval(
-        self, X: Table, coverage: float = 0.9, *, by: str | int | None = None
+        self,
+        X: Table,
+        coverage: float = 0.9,
+        *,
+        by: str | int | None = None,
+        precision: str | None = None,
     ) -> NDArray[Any]:
         """Predict intervals [lower, upper] that contain y for a share `coverage` of rows.
 
@@ -86,6 +94,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         Returns (n, 2), or (n, outputs, 2) where each output gets this coverage; for several quantiles (n, 2).
         coverage: between 0 and 1.
         by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
+        precision: as in `predict`.
 
         They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit,
         and wider where these had larger errors; docs/trust.md says what is guaranteed. They are infinite, with a
@@ -94,5 +103,5 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         """
         covering.check_coverage(coverage)
         result = self._fitted
-        found = covering.intervals(result, *self._with_inputs(X), coverage, by)
+        found = covering.intervals(result, *self._with_inputs(X, precision), coverage, by)
         return found[:, 0] if found.shape[1] == 1 else found

@@ -249,14 +249,14 @@ class FitResult:
         own = self.model.feature_names
         return None if own is None else np.array(own, dtype=object)
 
-    def outputs(self, X: Any, engine: str) -> NDArray[Any]:
+    def outputs(self, X: Any, engine: str, precision: str | None = None) -> NDArray[Any]:
         """Return the network's output (n, outputs) for checked samples."""
-        out: NDArray[Any] = self.model.raw_outputs(X, engine, BATCH)
+        out: NDArray[Any] = self.model.raw_outputs(X, engine, BATCH, precision)
         return out
 
-    def predicted(self, X: Any, engine: str) -> NDArray[Any]:
+    def predicted(self, X: Any, engine: str, precision: str | None = None) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs), in the units of y."""
-        return self.predicted_of(self.outputs(X, engine))
+        return self.predicted_of(self.outputs(X, engine, precision))
 
     def predicted_of(self, out: NDArray[Any]) -> NDArray[Any]:
         """Return what `predicted` makes of the network's output (n, outputs), in the units of the loss."""
@@ -280,32 +280,37 @@ class FitResult:
         preprocessors, _ = self.preparations
         return [each.transform(X) for each in preprocessors] if preprocessors else [check(X)]
 
-    def each(self, inputs: Sequence[NDArray[Any]], engine: str) -> list[NDArray[Any]]:
+    def each(
+        self, inputs: Sequence[NDArray[Any]], engine: str, precision: str | None = None
+    ) -> list[NDArray[Any]]:
         """Return the prediction of each part (n, outputs) for prepared rows."""
         _, places = self.preparations
         return [
-            part.predicted(inputs[at], engine) for part, at in zip(self.parts, places, strict=False)
+            part.predicted(inputs[at], engine, precision)
+            for part, at in zip(self.parts, places, strict=False)
         ]  # the last place may be that of the lookup
 
-    def answer(self, inputs: Sequence[NDArray[Any]], engine: str) -> NDArray[Any]:
+    def answer(
+        self, inputs: Sequence[NDArray[Any]], engine: str, precision: str | None = None
+    ) -> NDArray[Any]:
         """Return the answer for prepared rows (n, outputs): probabilities or means, in the units of y."""
         compared = None if self.lookup is None else inputs[self.preparations[1][-1]]
-        return self.combined(self.each(inputs, self.engine_of(engine)), compared)
+        return self.combined(self.each(inputs, self.engine_of(engine), precision), compared)
 
-    def predict(self, X: object, engine: str, check: Check) -> NDArray[Any]:
+    def predict(self, X: object, engine: str, check: Check, precision: str | None = None) -> NDArray[Any]:
         """Return the answer for a table or for samples (n, outputs)."""
-        found = [self.answer(block, engine) for block in self.blocks(X, check)]
+        found = [self.answer(block, engine, precision) for block in self.blocks(X, check)]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def combined(self, each: Sequence[NDArray[Any]], compared: NDArray[Any] | None) -> NDArray[Any]:
         """Return the answer (n, outputs) from the prediction of each part. compared: the inputs of the lookup."""
         return each[0]
 
-    def spread(self, X: object, engine: str, check: Check) -> NDArray[Any]:
+    def spread(self, X: object, engine: str, check: Check, precision: str | None = None) -> NDArray[Any]:
         """Return the standard deviation of the predictions of several networks. Raises ConfigError for a single one."""
         if not isinstance(self.model, Ensemble):
             raise ConfigError(NO_SPREAD)
-        found: NDArray[Any] = self.model.spread(self.prepare(X, check)[0], engine=engine)
+        found: NDArray[Any] = self.model.spread(self.prepare(X, check)[0], engine=engine, precision=precision)
         return found
 
     def predictions(self, predicted: NDArray[Any]) -> Any:

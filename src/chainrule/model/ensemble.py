@@ -254,45 +254,57 @@ class Ensemble(FileMixin):
 
     # --- prediction ----------------------------------------------------------------------------------------------
 
-    def outputs_of_each(self, X: RowsLike, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+    def outputs_of_each(
+        self,
+        X: RowsLike,
+        *,
+        engine: str = "auto",
+        batch_size: int = BATCH,
+        precision: str | None = None,
+    ) -> NDArray[Any]:
         """Return the outputs of every member (members, n, outputs), as `Model.outputs` gives them."""
         rows = self._checked_rows(X)
-        out = self._walk_each(rows, engine, checks.check_count(batch_size, "batch_size"))
+        out = self._walk_each(rows, engine, checks.check_count(batch_size, "batch_size"), precision)
         return out if self.target_scale is None else self.target_scale.restore(out)
 
-    def spread(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
+    def spread(self, X: RowsLike, *, engine: str = "auto", precision: str | None = None) -> NDArray[Any]:
         """Return the disagreement of the members: the standard deviation of their predictions, as an uncertainty.
 
         For regression that of numbers (n,) or (n, outputs), in the units of y; for classification that of
         probabilities, in the shape of `predict_proba`. It is 0 for a single member, and measures the uncertainty about
-        the function, not the noise in y.
+        the function, not the noise in y.  precision: as in `predict`.
         """
-        out = self.outputs_of_each(X, engine=engine)
+        out = self.outputs_of_each(X, engine=engine, precision=precision)
         self._warn_if_untrained()
         return disagreement(self.network, out)
 
-    def _walk_each(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
+    def _walk_each(
+        self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None
+    ) -> NDArray[Any]:
         members = self._live()
         thetas, states = [m.theta for m in members], [m.states for m in members]
-        walks = self._kept.of(self.network, thetas[0].dtype, engine, X.shape[0])
+        walks = self._kept.of(self.network, thetas[0].dtype, engine, X.shape[0], precision)
         if walks is None:
             rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
-            walks = ForwardWalks(select(engine, Plan(self.network)), self.network, rows)
+            chosen = select(engine, Plan(self.network, dtype=thetas[0].dtype, precision=precision))
+            walks = ForwardWalks(chosen, self.network, rows, precision)
         return outputs_of_each(walks, thetas, states, X)
 
-    def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(
+        self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None
+    ) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of the average for checked rows, in the units of the loss."""
-        return average(self.network, self._walk_each(X, engine, batch_size))
+        return average(self.network, self._walk_each(X, engine, batch_size, precision))
 
     def _warn_if_untrained(self) -> None:
         self.members[0]._warn_if_untrained()
 
-    def bind(self, *, engine: str = "auto") -> Predictor:
+    def bind(self, *, engine: str = "auto", precision: str | None = None) -> Predictor:
         """Return a snapshot of `pack()` with `predict`, `predict_proba` and `outputs`, for one row in microseconds.
 
         Its outputs (n, members * outputs) are those of all members. Raises ConfigError as `pack`.
         """
-        return self.pack().bind(engine=engine)
+        return self.pack().bind(engine=engine, precision=precision)
 
     def pack(self) -> Model:
         """Return one model with the members side by side in columns, which predicts the same up to rounding.

@@ -138,9 +138,9 @@ class RaceResult(FitResult):
         stacked = np.stack([np.asarray(one, np.float64) for one in each])
         return self.blend.average(stacked, self.targets.task == "multiclass", compared)
 
-    def spread(self, X: object, engine: str, check: Check) -> NDArray[Any]:
+    def spread(self, X: object, engine: str, check: Check, precision: str | None = None) -> NDArray[Any]:
         """Return the weighted standard deviation of the parts' predictions (n, outputs)."""
-        blocks = [self.each(block, self.blend.engine) for block in self.blocks(X, check)]
+        blocks = [self.each(block, self.blend.engine, precision) for block in self.blocks(X, check)]
         whole = [np.asarray(np.concatenate(part), np.float64) for part in zip(*blocks, strict=True)]
         return self.blend.deviation(np.stack(whole))
 

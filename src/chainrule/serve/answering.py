@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.frames import places
-from chainrule.engines import ForwardWalk, Plan, select
+from chainrule.engines import ForwardWalk, Plan, check_precision, select
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.fitting import covering
@@ -160,6 +160,8 @@ class ServedModel:
     predicts: Predicts
     content: bytes = b""
     """of its file"""
+    precision: str | None = None
+    """of its matrix products; None for the model's own"""
 
     @cached_property
     def answer_bytes(self) -> int:
@@ -183,7 +185,7 @@ class ServedModel:
 class EstimatorAnswers:
     """Answers of an estimator, by one preparation and one prediction for all that is asked."""
 
-    def __init__(self, estimator: MLPClassifier | MLPRegressor) -> None:
+    def __init__(self, estimator: MLPClassifier | MLPRegressor, precision: str | None) -> None:
         """Take a fitted estimator.
 
         It predicts by the engine that "auto" chooses for many rows: few rows are otherwise predicted by another one,
@@ -196,9 +198,9 @@ class EstimatorAnswers:
         self.estimator = as_fitted(estimator, result, engine=engine)
         self.result = result
         alone = () if isinstance(result, RaceResult) else result.members
-        self.walks = [bound_walk(model, engine) for model in alone]
+        self.walks = [bound_walk(model, engine, precision) for model in alone]
         """the forward passes of the networks, whose parameters a call would otherwise lay out again; none of a race"""
-        self.bound = self.estimator.bind()
+        self.bound, self.precision = self.estimator.bind(precision=precision), precision
         self.is_named = result.feature_names is not None
 
     def answers(self, table: object, asked: Extras) -> Answers:
@@ -212,7 +214,7 @@ class EstimatorAnswers:
             is_one = isinstance(result.model, Model)
             found = result.predicted_of(each[0] if is_one else average(result.model.network, np.stack(each)))
         else:
-            found = result.answer(inputs, self.estimator.engine)
+            found = result.answer(inputs, self.estimator.engine, self.precision)
         predicted, shares, covered = result.predictions(found), None, None
         if hasattr(predicted, "toarray"):  # a sparse matrix, as that of the training was
             predicted = predicted.toarray()
@@ -224,7 +226,7 @@ class EstimatorAnswers:
             covered = cover(result, inputs[0], found, asked.interval)
             if not is_of_labels and covered.shape[1] == 1:
                 covered = covered[:, 0]
-        apart = self.estimator.spread(table) if asked.spread else None
+        apart = self.estimator.spread(table, precision=self.precision) if asked.spread else None
         return Answers("", predicted, shares, apart, covered)
 
     def _of_one(self, table: Mapping[str, list[Any]], asked: Extras) -> Answers:
@@ -245,44 +247,55 @@ class NetworkAnswers:
     """Answers of a network or an ensemble without an estimator. prepare: what makes its inputs of a table, or None."""
 
     def __init__(
-        self, model: Model | Ensemble, prepare: Callable[[object], NDArray[Any]] | None = None
+        self,
+        model: Model | Ensemble,
+        prepare: Callable[[object], NDArray[Any]] | None,
+        precision: str | None,
     ) -> None:
         """Take what predicts."""
-        self.model, self.prepare = model, prepare
-        self.bound = model.bind() if isinstance(model, Model) else None
+        self.model, self.prepare, self.precision = model, prepare, precision
+        if isinstance(model, Model):
+            bound = model.bind(precision=precision)
+            self.predict, self.predict_proba = bound.predict, bound.predict_proba
+        else:
+            self.predict = partial(model.predict, precision=precision)
+            self.predict_proba = partial(model.predict_proba, precision=precision)
 
     def answers(self, table: object, asked: Extras) -> Answers:
         """Return what the model's own methods do."""
         X = np.asarray(table) if self.prepare is None else self.prepare(table)
-        model = self.model if self.bound is None else self.bound
-        shares = None if self.model.task == "regression" else model.predict_proba(X)
-        apart = self.model.spread(X) if asked.spread and isinstance(self.model, Ensemble) else None
-        return Answers("", model.predict(X), shares, apart)
+        shares = None if self.model.task == "regression" else self.predict_proba(X)
+        apart = None
+        if asked.spread and isinstance(self.model, Ensemble):
+            apart = self.model.spread(X, precision=self.precision)
+        return Answers("", self.predict(X), shares, apart)
 
 
-def load(path: str | os.PathLike[str], name: str) -> ServedModel:
-    """Read a model's file, and ask the model once. name: under which it is served.
+def load(path: str | os.PathLike[str], name: str, precision: str | None = None) -> ServedModel:
+    """Read a model's file, and ask the model once. name: under which it is served.  precision: as in `Model.predict`.
 
-    Raises FormatError for a damaged file, ConfigError for a model that was not trained, and OSError.
+    Raises FormatError for a damaged file, ConfigError for a model that was not trained or a precision that it does not
+    have, and OSError.
     """
     path = Path(path)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:16]
     model, metadata = load_any(path)
+    check_precision(precision, model.dtype)
     target = metadata.get(table_data.TARGET)
     schema: Schema
     predicts: Predicts
     estimator = averages.estimator_of(metadata, path)
     if estimator is not None:
-        schema, predicts = of_estimator(estimator, target)
+        schema, predicts = of_estimator(estimator, target, precision)
     else:
-        schema, predicts = of_network(model, later_tables.known(metadata, path))
+        schema, predicts = of_network(model, later_tables.known(metadata, path), precision)
     reads = (
         TableReader(schema)
         if any(column.can_be_missing for column in schema.columns)
         else ArrayReader(schema)
     )
-    served = ServedModel(name, digest, schema, reads, predicts, content)
+    served = ServedModel(name, digest, schema, reads, predicts, content, precision)
     try:
         predicts.answers(reads.of_json([schema.example()]).table, PLAIN)
     except (ValueError, ArithmeticError) as error:
@@ -291,7 +304,7 @@ def load(path: str | os.PathLike[str], name: str) -> ServedModel:
 
 
 def of_estimator(
-    estimator: MLPClassifier | MLPRegressor, target: str | None
+    estimator: MLPClassifier | MLPRegressor, target: str | None, precision: str | None
 ) -> tuple[Schema, EstimatorAnswers]:
     """Return what an estimator takes and gives, and what answers for it."""
     result = result_of(estimator)
@@ -312,10 +325,12 @@ def of_estimator(
         result.calibration is not None,
         len(result.networks) > 1,
     )
-    return schema, EstimatorAnswers(estimator)
+    return schema, EstimatorAnswers(estimator, precision)
 
 
-def of_network(model: Model | Ensemble, table: later_tables.Known | None) -> tuple[Schema, NetworkAnswers]:
+def of_network(
+    model: Model | Ensemble, table: later_tables.Known | None, precision: str | None
+) -> tuple[Schema, NetworkAnswers]:
     """Return what a network takes and gives, and what answers for it. table: that of the training; None for arrays."""
     if table is None:
         columns = columns_of_array(model.feature_names, model.network.inputs)
@@ -326,12 +341,13 @@ def of_network(model: Model | Ensemble, table: later_tables.Known | None) -> tup
     labels = () if model.task == "regression" else tuple(model.labels)
     can_spread = isinstance(model, Ensemble) and len(model) > 1
     schema = Schema(model.task, columns, is_named, labels, model.network.outputs, target, False, can_spread)
-    return schema, NetworkAnswers(model, prepare)
+    return schema, NetworkAnswers(model, prepare, precision)
 
 
-def bound_walk(model: Model, engine: str) -> ForwardWalk:
+def bound_walk(model: Model, engine: str, precision: str | None) -> ForwardWalk:
     """Return the forward pass of a network as a function of its inputs (n, features)."""
-    return select(engine, Plan(model.network)).bind(model.network, model.theta, model.states, BATCH)
+    chosen = select(engine, Plan(model.network, dtype=model.theta.dtype, precision=precision))
+    return chosen.bind(model.network, model.theta, model.states, BATCH, precision=precision)
 
 
 def engine_of(asked: str, models: Sequence[Model]) -> str:

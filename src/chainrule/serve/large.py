@@ -149,7 +149,8 @@ class LargeRequests:
         )
         self._process, self._model = process, model
         try:
-            send(process.stdin, {"name": model.name, "limits": self.limits}, model.content)  # type: ignore[arg-type]
+            head = {"name": model.name, "limits": self.limits, "precision": model.precision}
+            send(process.stdin, head, model.content)  # type: ignore[arg-type]
             receive(process.stdout)  # type: ignore[arg-type]
         except (EOFError, OSError) as error:
             self._end()
@@ -198,7 +199,7 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             path = Path(folder, "model.safetensors")
             path.write_bytes(content)
-            model = load(path, head["name"])
+            model = load(path, head["name"], head["precision"])
         rows = model.reads.of_json([model.schema.example()] * WARM_ROWS)
         model.predicts.answers(model.reads.joined([rows]), PLAIN)
         bound_memory(limits.memory)

@@ -100,13 +100,19 @@ class Service:
     """A model file that is served.
 
     path: the file, or the folder of a run.  name: of the model.  say(sentence): writes a line of the log.
+    precision: of matrix products, as in `Model.predict`.
     """
 
     def __init__(
-        self, path: Path, name: str, limits: Limits = LIMITS, say: Callable[[str], None] = lambda said: None
+        self,
+        path: Path,
+        name: str,
+        limits: Limits = LIMITS,
+        say: Callable[[str], None] = lambda said: None,
+        precision: str | None = None,
     ) -> None:
         """Read the model. Raises FormatError, ConfigError and OSError."""
-        self.path, self.name, self.limits, self.say = path, name, limits, say
+        self.path, self.name, self.limits, self.say, self.precision = path, name, limits, say, precision
         self.metrics = Metrics()
         self.is_ending = False
         """whether the server answers only what it has accepted"""
@@ -117,7 +123,7 @@ class Service:
         """for answers that are being sent"""
         self.large = large.LargeRequests(limits, self.answers, self.metrics.note_batch, say)
         self._stamp = stamp_of(path)
-        self.model = load(path, name)
+        self.model = load(path, name, precision)
         """the model that answers requests that arrive now"""
         self.metrics.note_model(name, self.model.digest)
 
@@ -157,7 +163,7 @@ class Service:
         try:
             stamp = await asyncio.to_thread(stamp_of, self.path)
             self._stamp = stamp
-            made = await asyncio.to_thread(load, self.path, self.name)
+            made = await asyncio.to_thread(load, self.path, self.name, self.precision)
         except (ChainruleError, OSError) as error:
             self.metrics.reloads.labels("refused").inc()
             self.say(f"The newer file was refused, and the model of before goes on: {_sentence(error)}")

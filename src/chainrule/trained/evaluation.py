@@ -45,23 +45,25 @@ class KeptWalks:
     Threads may share it. A copy of a model may use it too, a deep copy and a pickle begin without.
     """
 
-    _kept: tuple[DTypeLike, ForwardWalks] | None = None
+    _kept: tuple[tuple[DTypeLike, str | None], ForwardWalks] | None = None
 
-    def of(self, network: Network, dtype: DTypeLike, engine: str, rows: int) -> ForwardWalks | None:
+    def of(
+        self, network: Network, dtype: DTypeLike, engine: str, rows: int, precision: str | None
+    ) -> ForwardWalks | None:
         """Return those of a network for so many rows; None of many rows, and of another engine than the native one."""
         if engine not in ENGINES_KEPT or rows * network.size > MOST_WORK:
             return None
         if self._kept is not None:
             of, walks = self._kept
-            if of == dtype and walks.network is network and rows <= walks.capacity:
+            if of == (dtype, precision) and walks.network is network and rows <= walks.capacity:
                 return walks
-        chosen = select(engine, Plan(network))
+        chosen = select(engine, Plan(network, dtype=dtype, precision=precision))
         widths = network.inputs + sum(link.fan_out for link in network.walk())
         at_once = min(rows, ROWS_PER_THREAD * chosen.workers())
         if chosen.name != "native" or network.size + at_once * widths > MOST_KEPT:
             return None
-        walks = ForwardWalks(chosen, network, capacity=1 << max(rows - 1, 0).bit_length())
-        self._kept = dtype, walks
+        walks = ForwardWalks(chosen, network, 1 << max(rows - 1, 0).bit_length(), precision)
+        self._kept = (dtype, precision), walks
         return walks
 
     def __reduce__(self) -> tuple[type[KeptWalks], tuple[Any, ...]]:

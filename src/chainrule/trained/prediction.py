@@ -34,7 +34,9 @@ class PredictionMixin:
     steps_trained: int
     _feature_names: tuple[str, ...] | None
 
-    def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(
+        self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None
+    ) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         raise NotImplementedError
 
@@ -106,28 +108,43 @@ class PredictionMixin:
             names=names,
         )[0]
 
-    def outputs(self, X: RowsLike, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+    def outputs(
+        self,
+        X: RowsLike,
+        *,
+        engine: str = "auto",
+        batch_size: int = BATCH,
+        precision: str | None = None,
+    ) -> NDArray[Any]:
         """Return the output of the last layer (n, fan_out): logits, log rates or numbers, as the loss takes them.
 
-        With a `target_scale` these are numbers in the targets' units, in float64.
+        With a `target_scale` these are numbers in the targets' units, in float64.  precision: as in `predict`.
         """
-        out = self.raw_outputs(self._checked_rows(X), engine, checks.check_count(batch_size, "batch_size"))
+        size = checks.check_count(batch_size, "batch_size")
+        out = self.raw_outputs(self._checked_rows(X), engine, size, precision)
         return out if self.target_scale is None else self.target_scale.restore(out)
 
-    def predict(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
+    def predict(self, X: RowsLike, *, engine: str = "auto", precision: str | None = None) -> NDArray[Any]:
         """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression.
 
         A model of `fit(scale_targets="clamp")` clips numbers to the range of its training targets.
+        precision: "bf16" to round the inputs of matrix products to bfloat16, as `Compute` does in training; None for
+        the model's own.
         """
-        out = self.outputs(X, engine=engine)
+        out = self.outputs(X, engine=engine, precision=precision)
         self._warn_if_untrained()
         out = out if self.target_scale is None else self.target_scale.clamp(out)
         predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
-    def predict_proba(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
-        """Predict probabilities (n, classes), with two columns for two classes, or (n, labels) for multilabel."""
-        shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
+    def predict_proba(
+        self, X: RowsLike, *, engine: str = "auto", precision: str | None = None
+    ) -> NDArray[Any]:
+        """Predict probabilities (n, classes), with two columns for two classes, or (n, labels) for multilabel.
+
+        precision: as in `predict`.
+        """
+        shares = probabilities(self.network.loss, self.outputs(X, engine=engine, precision=precision))
         self._warn_if_untrained()
         return shares
 

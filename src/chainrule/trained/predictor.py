@@ -36,14 +36,15 @@ class Predictor:
         feature_names: tuple[str, ...] | None = None,
         target_scale: TargetScale | None = None,
         engine: str = "auto",
+        precision: str | None = None,
     ) -> None:
         """Bind a network's parameters: theta (size,), its states by link name, and the labels and names of the data."""
-        chosen = select(engine, Plan(network))
+        chosen = select(engine, Plan(network, dtype=theta.dtype, precision=precision))
         self.network, self.dtype = network, theta.dtype
         self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale
-        self._walk = chosen.bind(network, theta, states, BATCH)
+        self._walk = chosen.bind(network, theta, states, BATCH, precision=precision)
         self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(self._walk, "unchecked", None)
-        self._row = getattr(chosen.bind(network, theta, states, 1), "row", None)
+        self._row = getattr(chosen.bind(network, theta, states, 1, precision=precision), "row", None)
         self._shape = (1, network.fan_out)
         is_multiclass = task_of(network.loss, network.outputs) == "multiclass" and network.loss.members == 1
         labels = np.arange(network.outputs) if classes is None else classes

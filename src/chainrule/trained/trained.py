@@ -70,8 +70,11 @@ class Trained(FileMixin):
 
     # --- prediction ----------------------------------------------------------------------------------------------
 
-    def bind(self, *, engine: str = "auto") -> Predictor:
-        """Return a snapshot of the model with `predict`, `predict_proba` and `outputs`, for one row in microseconds."""
+    def bind(self, *, engine: str = "auto", precision: str | None = None) -> Predictor:
+        """Return a snapshot of the model with `predict`, `predict_proba` and `outputs`, for one row in microseconds.
+
+        precision: as in `predict`.
+        """
         return Predictor(
             self.network,
             self.theta,
@@ -80,17 +83,19 @@ class Trained(FileMixin):
             feature_names=self._feature_names,
             target_scale=self.target_scale,
             engine=engine,
+            precision=precision,
         )
 
-    def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(
+        self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None
+    ) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
-        kept = self._kept.of(self.network, self.theta.dtype, engine, X.shape[0])
+        kept = self._kept.of(self.network, self.theta.dtype, engine, X.shape[0], precision)
         if kept is not None:
             threads = kept.engine.workers() if X.shape[0] > FEW_ROWS else 1
             return kept.predict(self.theta, self.states, X, threads)
-        return select(engine, Plan(self.network)).predict(
-            self.network, self.theta, self.states, X, batch_size
-        )
+        chosen = select(engine, Plan(self.network, dtype=self.theta.dtype, precision=precision))
+        return chosen.predict(self.network, self.theta, self.states, X, batch_size, precision=precision)
 
     def take(self, theta: NDArray[Any], states: dict[str, Any], trained: tuple[int, int]) -> None:
         """Take other numbers, which are not copied. trained: the epochs and steps that they were trained for."""

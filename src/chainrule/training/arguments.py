@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from chainrule import distributed
+from chainrule import distributed, engines
 from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.settings import check_choice, check_count
@@ -441,20 +441,14 @@ def check_shards(compute: Compute, optimizer: object, method: Method | None, mem
     return count
 
 
-def check_precision(precision: object, dtype: DTypeLike, optimizer: object) -> str | None:
+def check_precision(precision: str | None, dtype: DTypeLike, optimizer: object) -> str | None:
     """Check that precision is "bf16" or None and suits dtype and optimizer, and return it."""
-    if precision is None:
-        return None
-    if precision != "bf16":
-        raise ConfigError(f"precision must be 'bf16', or None for the model's own, not {precision!r}.")
-    if np.dtype(dtype) != np.float32:
-        name = option("precision", "precision 'bf16'", "bf16")
-        raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; omit it.")
-    if isinstance(optimizer, Solver):
+    engines.check_precision(precision, dtype)
+    if precision is not None and isinstance(optimizer, Solver):
         raise ConfigError(
             f"{named(optimizer)} runs on the reference engine, which does not support bf16; omit {option('precision')}."
         )
-    return "bf16"
+    return precision
 
 
 def check_group(group: object, members: object) -> int | None:

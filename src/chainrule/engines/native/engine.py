@@ -169,20 +169,22 @@ class NativeEngine(OnProcessor):
 
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: RowsLike, batch_size: int,
-        threads: int | None = None,
+        threads: int | None = None, precision: str | None = None,
     ) -> NDArray[Any]:  # fmt: skip
         """Compute the outputs (n, fan_out), with rows distributed over threads."""
         capacity = min(X.shape[0], max(batch_size, ROWS_PER_THREAD))
-        return self.bind(network, theta, states, capacity, threads)(X)
+        return self.bind(network, theta, states, capacity, threads, precision)(X)
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
-        threads: int | None = None,
+        threads: int | None = None, precision: str | None = None,
     ) -> NativeWalk:  # fmt: skip
         """Return the forward pass with copies of these parameters, for up to `capacity` rows at a time."""
         available = workers()
         threads = min(available, threads or available)
-        return NativeWalk(network, theta, states, min(capacity, ROWS_PER_THREAD * threads), threads)
+        return NativeWalk(
+            network, theta, states, min(capacity, ROWS_PER_THREAD * threads), threads, precision
+        )
 
 
 class NativeWalk:
@@ -190,11 +192,11 @@ class NativeWalk:
 
     def __init__(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
-        threads: int | None = None,
+        threads: int | None = None, precision: str | None = None,
     ) -> None:  # fmt: skip
         """Copy theta and the states; later changes to them have no effect. threads: None for all available."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.fan_out, theta.dtype
-        run = _native.Run(batch_size=capacity, threads=threads or workers())
+        run = _native.Run(batch_size=capacity, threads=threads or workers(), bf16=precision == "bf16")
         self.program = Program(network, frozenset())
         self.native = _native.Session(
             isa=instruction_set(),

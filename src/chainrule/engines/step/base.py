@@ -157,10 +157,11 @@ class Engine(Protocol):
         X: RowsLike,
         batch_size: int,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> NDArray[Any]:
-        """Compute the network's output (n, outputs) for X (n, features), in theta's precision.
+        """Compute the network's output (n, outputs) for X (n, features), in theta's type.
 
-        threads: the maximum number of threads; None for all available.
+        threads: the maximum number of threads; None for all available.  precision: that of the plan it was chosen by.
         """
         ...
 
@@ -171,6 +172,7 @@ class Engine(Protocol):
         states: dict[str, Any],
         capacity: int,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> ForwardWalk:
         """Return `predict` as a function of X only, which takes up to `capacity` rows at a time."""
         ...
@@ -179,9 +181,9 @@ class Engine(Protocol):
 class ForwardWalks:
     """Forward passes of one network, kept for the next call: as many as there are threads that call at once."""
 
-    def __init__(self, engine: Engine, network: Network, capacity: int) -> None:
+    def __init__(self, engine: Engine, network: Network, capacity: int, precision: str | None = None) -> None:
         """Start without any; see `Engine.bind`."""
-        self.engine, self.network, self.capacity = engine, network, capacity
+        self.engine, self.network, self.capacity, self.precision = engine, network, capacity, precision
         self._free: dict[int | None, list[ForwardWalk]] = {}
 
     def predict(
@@ -192,7 +194,7 @@ class ForwardWalks:
         try:
             walk = free.pop()
         except IndexError:
-            walk = self.engine.bind(self.network, theta, states, self.capacity, threads)
+            walk = self.engine.bind(self.network, theta, states, self.capacity, threads, self.precision)
         else:
             walk.put(theta, states)
         out = walk(X)

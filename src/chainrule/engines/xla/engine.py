@@ -88,6 +88,7 @@ class XlaEngine:
         X: RowsLike,
         batch_size: int,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) in batches, on JAX's threads."""
         return self.bind(network, theta, states, batch_size)(X)
@@ -99,6 +100,7 @@ class XlaEngine:
         states: dict[str, Any],
         capacity: int,
         threads: int | None = None,
+        precision: str | None = None,
     ) -> XlaWalk:
         """Return the forward pass with copies of these parameters on the device, as a function of X."""
         return XlaWalk(network, theta, states, capacity, devices.find(self.device))
