@@ -254,3 +254,28 @@ def test_networks_that_nobody_has_are_not_compared():
         net.predict_proba(FRAME[PLAIN][:2])  # bound anew
         with pytest.raises(pytest.fail.Exception, match="compared"):
             net.predict_proba(FRAME[PLAIN][:2])
+
+
+BY_HALVES: dict[str, Callable[[], Any]] = {
+    "network": lambda: fitted(FRAME[PLAIN]),
+    "members": lambda: fitted(FRAME[PLAIN], n_members=3),
+    "race": raced,
+}
+
+
+@pytest.mark.parametrize("name", BY_HALVES)
+def test_few_rows_are_predicted_in_bfloat16_as_many_are(name: str):
+    """And what is kept of one precision answers for no other one."""
+    net, rows = BY_HALVES[name](), FRAME[PLAIN]
+    full, halves = net.predict_proba(rows), net.predict_proba(rows, precision="bf16")
+    assert 0 < np.abs(full - halves).max() < 0.02
+    bound = net.bind(precision="bf16")
+    for k in (0, 5):
+        for precision, expected in ((None, full), ("bf16", halves), (None, full)):
+            found = net.predict_proba(rows[k : k + 1], precision=precision)
+            np.testing.assert_allclose(found, expected[k : k + 1], rtol=1e-12)
+        np.testing.assert_allclose(bound.predict_proba(rows.iloc[k].to_dict()), halves[k], rtol=1e-12)
+    if name != "network":
+        apart = net.spread(rows, precision="bf16")
+        assert not np.array_equal(apart, net.spread(rows))
+        np.testing.assert_allclose(bound.spread(rows[5:6]), apart[5], rtol=1e-9, atol=1e-12)

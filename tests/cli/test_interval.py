@@ -109,6 +109,32 @@ def test_sets_of_labels(command, homes):
     assert ("no label in the set" in many) == (not expected.any(1).all())
 
 
+def test_products_of_bfloat16(command, homes):
+    """Of numbers, probabilities, spreads, intervals and sets of labels."""
+    rows = {"area": AREA.round(2)}
+    for table, kind in (("homes.csv", MLPRegressor), ("kinds.csv", MLPClassifier)):
+        asked = ("--members", 2, "--preset", "fast")
+        target = "price" if table == "homes.csv" else "kind"
+        command("train", table, "--target-column", target, *asked, *FAST, "--overwrite")
+        made = kind.load(homes / "run/model.safetensors")
+        how = ("predict", "run", table, "--spread", "--interval", 0.8)
+        full, halved = (command(*how, *more, data=True) for more in ((), ("--precision", "bf16")))
+        if table == "homes.csv":
+            found = np.array([[row["predicted"], row["spread"], *row["interval"]] for row in halved])
+            ends = made.predict_interval(rows, 0.8, precision="bf16")
+            apart = made.spread(rows, precision="bf16")
+            expected = np.column_stack([made.predict(rows, precision="bf16"), apart, ends])
+            others = np.array([[row["predicted"], row["spread"], *row["interval"]] for row in full])
+        else:
+            found = np.array([list(row["probabilities"].values()) for row in halved])
+            others = np.array([list(row["probabilities"].values()) for row in full])
+            expected = made.predict_proba(rows, precision="bf16")
+            sets = made.predict_set(rows, 0.8, precision="bf16")
+            assert [row["set"] for row in halved] == [made.classes_[each].tolist() for each in sets]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        assert not np.allclose(found, others, rtol=1e-5)
+
+
 def test_a_model_without_held_out_rows(command, homes):
     command("train", "homes.csv", "--target-column", "price", "--l1", 0.001, *FAST)
     found = command("predict", "run", "homes.csv", "--interval", 0.9, code=2)

@@ -111,6 +111,8 @@ def test_every_task(command, tables, tmp_path, name):
     if TASKS[name] != "regression":
         assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-5 for row in rows) == has_matrix
 
+    command("predict", "run", tables[name], "--out", "p.npy", "--precision", "bf16")
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(X, precision="bf16"))
     command("predict", "run", tables[name], "--out", "p.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(X))
     command("predict", "run", tables[name], "--out", "p.csv")

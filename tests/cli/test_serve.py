@@ -26,6 +26,8 @@ def model(tmp_path: Path) -> Path:
         (("broken.safetensors",), "broken.safetensors"),
         (("model.safetensors", "--host", "0.0.0.0"), "pass --token-file"),
         (("model.safetensors", "--host", "192.0.2.1", "--token-file", "token"), "cannot be used"),
+        (("model.safetensors", "--precision", "fp8"), "--precision must be bf16, not 'fp8'"),
+        (("exact.safetensors", "--precision", "bf16"), "needs a float32 model, not float64; omit it"),
         (("model.safetensors", "--token-file", "short"), "at least 16 characters"),
         (("model.safetensors", "--token-file", "missing"), "does not exist"),
         (("model.safetensors", "--token-file", "."), "not a regular file"),
@@ -34,6 +36,7 @@ def model(tmp_path: Path) -> Path:
 )
 def test_what_it_refuses(command, model: Path, tmp_path: Path, arguments: tuple[str, ...], says: str):
     (tmp_path / "broken.safetensors").write_bytes(b"no")
+    Model.load(model).in_float64().save(tmp_path / "exact.safetensors")
     (tmp_path / "token").write_text("0123456789abcdef\n", "utf-8")
     (tmp_path / "short").write_text("x\n", "utf-8")
     found = command("serve", *arguments, "--port", 0, code=2)

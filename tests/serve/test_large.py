@@ -70,6 +70,14 @@ def test_the_answers_are_those_of_small_requests(server: Served):
     assert found["outputs"][0]["data"] == [each["predicted"] for each in expected] * 2
 
 
+def test_the_second_process_has_the_precision(models: dict[str, Path]):
+    halved = Served(models["numbers"], precision="bf16")
+    expected = [answer for k in range(0, 480, 40) for answer in halved.predict(LARGE[k : k + 40])]
+    assert halved.predict(LARGE) == expected
+    assert not halved.service.large.is_idle
+    halved.service.close()
+
+
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [

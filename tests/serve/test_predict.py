@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Ensemble, MLPClassifier, MLPRegressor, load
+from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, load
 from chainrule.serve.answering import load as load_served
 from chainrule.serve.bodies import Limits, TooMuchError
 from chainrule.serve.large import Form, read
@@ -18,6 +18,8 @@ from served_models import JSON, Served, columns, row, sentence
 
 TOLERANCE = {"rtol": 2e-6, "atol": 1e-6}
 """Of float32: the estimator predicts a few rows by NumPy, the server all of them by the native engine."""
+
+ARRAY = np.random.default_rng(0).normal(size=(12, 3))
 
 
 def test_one_row_and_several(served: dict[str, Served], models: dict[str, Any]):
@@ -72,6 +74,35 @@ def test_arrays_and_networks(served: dict[str, Served], models: dict[str, Any]):
     assert "names" in served["network"].refused({"a": 1, "b": 2, "c": 3}, 422)
     assert "column 'x2'" in served["network"].refused([1, None, 3], 422)
     assert "3; select" in served["network"].refused([1, 2], 422)
+
+
+@pytest.mark.parametrize("name", ["labels", "members", "numbers", "network", "ensemble"])
+def test_products_of_bfloat16(models: dict[str, Any], served: dict[str, Served], name: str):
+    """With the bits of the model's own, and near those of float32."""
+    rows: Any = [row(i) for i in range(12)] if name in ("labels", "members", "numbers") else ARRAY.tolist()
+    server = Served(models[name], precision="bf16")
+    found, many = server.predict(rows), "?spread=true" if name in ("members", "ensemble") else ""
+    for given, expected in ((server.predict(rows[3]), found[3]), (served[name].predict(rows), found)):
+        np.testing.assert_allclose(figures(given), figures(expected), rtol=0.02, atol=0.01)
+    assert figures(served[name].predict(rows)) != figures(found)
+    kinds = {"numbers": MLPRegressor, "network": Model, "ensemble": Ensemble}
+    own = kinds.get(name, MLPClassifier).load(models[name])
+    ask = own.predict if "probabilities" not in found[0] else own.predict_proba
+    expected = np.asarray(ask(rows if name not in ("network", "ensemble") else ARRAY, precision="bf16"))
+    np.testing.assert_allclose(figures(found), expected.ravel(), rtol=2e-6, atol=1e-6)
+    if many:
+        apart = own.spread(rows if name == "members" else ARRAY, precision="bf16")
+        said = [each["spread"] for each in server.predict(rows, many)]
+        of_each = [list(each.values()) if isinstance(each, dict) else each for each in said]
+        np.testing.assert_allclose(np.ravel(of_each), np.ravel(apart), rtol=1e-4, atol=1e-7)
+    server.service.close()
+
+
+def figures(found: Any) -> list[float]:
+    """All probabilities of answers, or their numbers."""
+    answers = found if isinstance(found, list) else [found]
+    shares = [list(each.get("probabilities", {0: each["predicted"]}).values()) for each in answers]
+    return [share for each in shares for share in each]
 
 
 def test_csv_in_and_out(served: dict[str, Served]):

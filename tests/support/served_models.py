@@ -70,10 +70,16 @@ def write_models(folder: Path) -> dict[str, Path]:
 class Served:
     """A server without a socket: requests go through its gate in this thread."""
 
-    def __init__(self, path: Path, limits: Limits = Limits(), token: str | None = None) -> None:  # noqa: B008
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits = Limits(),  # noqa: B008
+        token: str | None = None,
+        precision: str | None = None,
+    ) -> None:
         self.said: list[str] = []
         self.failures: list[Exception] = []
-        self.service = Service(path, path.stem, limits, self.said.append)
+        self.service = Service(path, path.stem, limits, self.said.append, precision)
         self.gate = ServiceGate(
             make_app(self.service, has_token=token is not None),
             port=PORT,

@@ -45,6 +45,8 @@ def test_they_are_kept_for_one_network_and_as_many_rows():
     assert own.of(NETWORK, np.float64, "auto", 8) is not first
     more = own.of(NETWORK, np.float32, "auto", 9)
     assert more is not None and more is not first and own.of(NETWORK, np.float32, "auto", 1) is more
+    halved = own.of(NETWORK, np.float32, "auto", 9, "bf16")
+    assert halved is not None and halved is not more and own.of(NETWORK, np.float32, "auto", 9) is not halved
     assert own.of(other, np.float32, "auto", 1) is not more
     assert own.of(NETWORK, np.float32, "reference", 1) is None
     assert own.of(NETWORK, np.float32, "auto", evaluation.MOST_WORK) is None

@@ -349,17 +349,24 @@ def make_server(
 
 @contextmanager
 def served(
-    model: str | os.PathLike[str], *, name: str = "model", limits: Limits = LIMITS, token: str | None = None
+    model: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    limits: Limits = LIMITS,
+    token: str | None = None,
+    precision: str | None = None,
 ) -> Iterator[str]:
     """Serve a model's file, or the folder of a run, in a thread within the block, on a free port of this machine.
 
         with served("runs/table") as url:
             urllib.request.urlopen(f"{url}/schema")
 
+    precision: as in `Model.predict`.
     Yields the address. Raises FormatError, ConfigError and OSError as `chainrule.serve.answering.load`.
     """
     path = Path(model)
-    service = Service(path / "model.safetensors" if path.is_dir() else path, name, limits)
+    path = path / "model.safetensors" if path.is_dir() else path
+    service = Service(path, name, limits, precision=precision)
     with listen(0) as sock:
         server = make_server(service, sock, token, lambda error: None)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)

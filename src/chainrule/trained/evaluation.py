@@ -48,7 +48,7 @@ class KeptWalks:
     _kept: tuple[tuple[DTypeLike, str | None], ForwardWalks] | None = None
 
     def of(
-        self, network: Network, dtype: DTypeLike, engine: str, rows: int, precision: str | None
+        self, network: Network, dtype: DTypeLike, engine: str, rows: int, precision: str | None = None
     ) -> ForwardWalks | None:
         """Return those of a network for so many rows; None of many rows, and of another engine than the native one."""
         if engine not in ENGINES_KEPT or rows * network.size > MOST_WORK:
