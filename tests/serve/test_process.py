@@ -18,8 +18,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from chainrule import MLPRegressor
 from chainrule.serve import connection
 from chainrule.serve.bodies import Limits
 from chainrule.serve.server import served
@@ -133,6 +135,18 @@ def test_what_it_prints_works_and_no_accepted_request_is_lost_by_sigterm(models:
         assert len(answered) == 8 and min(answered) > 3
         with pytest.raises(OSError):
             server.connect()
+
+
+def test_the_precision_that_is_asked_for(models: dict[str, Path]):
+    rows = [row(i) for i in range(9)]
+    made = MLPRegressor.load(models["numbers"])
+    with serving(str(models["numbers"]), "--precision", "bf16") as server:
+        status, answers = ask(
+            server, "POST", "/predict", json.dumps(rows), **{"Content-Type": "application/json"}
+        )
+    found, expected = [each["predicted"] for each in answers], made.predict(rows, precision="bf16")
+    assert status == 200 and np.abs(expected - made.predict(rows)).max() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_header_without_an_end(models: dict[str, Path]):
