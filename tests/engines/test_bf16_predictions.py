@@ -131,6 +131,19 @@ def test_any_form_of_rows_has_the_same_bits(form, first):
         np.testing.assert_array_equal(model.outputs(to_bf16(rows), **HALF), found)
 
 
+def test_wide_rows_are_copied_a_few_at_a_time(expected, monkeypatch):
+    """A row of a wide sparse matrix has millions of numbers, of which a copy of many would not fit into memory."""
+    made = []
+    session = native._native.Session
+    monkeypatch.setattr(native, "MAX_CONVERTED", 3 * WIDE + 1)
+    monkeypatch.setattr(
+        native._native, "Session", lambda **how: made.append(how["capacity"]) or session(**how)
+    )
+    found = Model(chain(), seed=1).outputs(scipy.sparse.csr_matrix(numbers(100)), **HALF)
+    np.testing.assert_array_equal(found, expected[:100])
+    assert made == [3]
+
+
 def of_codes() -> Network:
     """Codes that bfloat16 does not have are looked up before anything is rounded."""
     return Network(4, [Embedding([(0, 300, 8)]), Dense(40), ReLU(), Dense(3)], SoftmaxCrossEntropy())

@@ -196,6 +196,8 @@ class NativeWalk:
     ) -> None:  # fmt: skip
         """Copy theta and the states; later changes to them have no effect. threads: None for all available."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.fan_out, theta.dtype
+        if precision is not None:  # rows are copied, to be rounded
+            capacity = min(capacity, max(1, MAX_CONVERTED // self.inputs))
         run = _native.Run(batch_size=capacity, threads=threads or workers(), bf16=precision == "bf16")
         self.program = Program(network, frozenset())
         self.native = _native.Session(
