@@ -116,8 +116,8 @@ def first_model(
     trunk: Trunk | None,
 ) -> Model | Ensemble:
     """Return a model with scikit-learn's start, or with the parameters or hidden layers that are given."""
-    dtype = data.samples.X.dtype
-    dtype = np.dtype(plan.parameters.dtype or (dtype if dtype == np.float32 else np.float64))
+    is_single = data.samples.X.dtype == np.float32 or plan.parameters.precision is not None
+    dtype = np.dtype(plan.parameters.dtype or (np.float32 if is_single else np.float64))
     count = (plan.parameters.n_members or 1) if trunk is None else len(trunk.models)
     by_layers = plan.proposal.start != "sklearn"
     is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"

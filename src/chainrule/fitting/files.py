@@ -43,7 +43,7 @@ from chainrule.trust.seen import SeenColumn
 KEPT = "biufUO"
 """The kinds of NumPy's types that labels in a file may have."""
 MAX_LABEL_BYTES = 1 << 28
-LATER = ("lookup",)
+LATER = ("lookup", "precision")
 """The parameters that files have only where they are not at their defaults: version 0.2.0 does not know them."""
 
 

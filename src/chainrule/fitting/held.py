@@ -11,14 +11,17 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from chainrule.fitting.parameters import Parameters, about
+from chainrule.fitting.parameters import Parameters, about, is_stochastic
 from chainrule.fitting.result import FitResult, RateControl, Records, UpdateRecord
 from chainrule.fitting.start import put_parameters, views
+from chainrule.formulas.optimizers import LBFGS
 from chainrule.model import Ensemble, Model
 from chainrule.tables.held_out import HeldOut
 from chainrule.tables.numbers import Targets
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.rows import as_matrix
+from chainrule.training.arguments import check_precision
+from chainrule.training.settings import as_optimizer
 from chainrule.trust.notice import Notices
 
 T = TypeVar("T")
@@ -205,8 +208,11 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
         return names
 
     def _validate_params(self) -> None:
-        """Check the parameters. Raises scikit-learn's InvalidParameterError."""
+        """Check the parameters. Raises scikit-learn's InvalidParameterError, and ConfigError for the precision."""
         check(type(self), self.get_params(deep=False))
+        if self.precision is not None:  # the network that a fit goes on with is checked when it is trained
+            solver = None if is_stochastic(self) else as_optimizer(self.optimizer or LBFGS())
+            check_precision(self.precision, self.dtype or "float32", solver)
 
     @property
     def _fitted(self) -> FitResult:

@@ -37,6 +37,7 @@ from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
 from chainrule.network.objective import shares
 from chainrule.training import fit as training
+from chainrule.training.arguments import check_precision
 from chainrule.training.callbacks import Callback, Checkpoint, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs, of_each
 from chainrule.training.history import History
@@ -250,6 +251,7 @@ def run(
         seed=model.seed,
         dtype=model.dtype,
         clip_norm=None if p.clip_norm is None else float(p.clip_norm),
+        precision=check_precision(p.precision, model.dtype, optimizer),
         frozen=model.frozen,
         threads=plan.conditions.threads,
     )

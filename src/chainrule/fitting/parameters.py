@@ -261,7 +261,13 @@ class Parameters(NamesElsewhere):
     dtype: str | None = parameter(
         None,
         [StrOptions({"float32", "float64"}), None],
-        'the precision, "float32" or "float64"; None for float32 if X is float32, else float64.',
+        'the precision, "float32" or "float64"; None for float32 if X is float32 or precision is "bf16", else float64.',
+    )
+    precision: str | None = parameter(
+        None,
+        [StrOptions({"bf16"}), None],
+        '"bf16" rounds the factors of matrix products in training to bfloat16, with sums, weights and the '
+        "optimizer's state in float32; None for the network's own precision. Predictions stay in float32.",
     )
     engine: str = parameter(
         "auto", [StrOptions({"auto", *ENGINES})], '"native", "reference", "xla" or "auto", see `Model.fit`.'

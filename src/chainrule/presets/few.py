@@ -170,7 +170,7 @@ BESIDE = frozenset(
         *("label_smoothing", "optimizer", "clip_norm", "alpha", "batch_size", "learning_rate"),
         *("learning_rate_init", "power_t", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"),
         *("max_iter", "n_iter_no_change", "tol", "time_limit", "random_state", "warm_start", "verbose"),
-        *("callbacks", "dtype", "engine", "preset", "preprocess", "lookup", "gap", "max_fun"),
+        *("callbacks", "dtype", "engine", "precision", "preset", "preprocess", "lookup", "gap", "max_fun"),
     }
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
