@@ -12,6 +12,8 @@ import pytest
 from pyarrow import feather, parquet
 
 from chainrule import Ensemble, MLPClassifier, MLPRegressor
+from chainrule.engines import native
+from chainrule.race.candidates import Candidate
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
@@ -20,6 +22,7 @@ from house_tables import read
 
 FAST = ("--preset", "fast", "--epochs", 3, "--hidden", 16, "--quiet")
 PRICE = ("--target-column", "price", "--out", "run")
+needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
 
 
 def test_the_run_is_the_fit_of_the_estimator(command, houses, tmp_path):
@@ -304,6 +307,12 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
         ("--preset fast --activation softmax", "--activation must be one of identity, relu"),
         ("--preset fast --engine gpu", "--engine must be one of auto, "),
         ("--preset fast --loss huge", "--loss must be one of"),
+        ("--precision fp8", "--precision must be bf16, not 'fp8'"),
+        ("--precision bf16 --dtype float64", "--precision bf16 needs a float32 model, not float64"),
+        (
+            "--precision bf16 --optimizer lbfgs",
+            "lbfgs runs on the reference engine, which does not support bf16",
+        ),
         ("--preset fast --loss softmax_cross_entropy", "'price' has numbers that are not integers"),
         (
             "--preset fast --label-smoothing 0.1",
@@ -380,3 +389,30 @@ def test_a_preset_takes_what_an_estimator_has(houses, tmp_path):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert "--preset fast" in config["command"] and "--members 2" in config["command"]
     assert config["network"] is not None
+
+
+@needs_native
+@pytest.mark.parametrize("preset", [None, "fast", "none", "additive"])
+def test_products_in_bfloat16(command, houses, tmp_path, preset):
+    """Of a preset, the default one too, as of a plain network; its file is that of the estimator's fit."""
+    how = ("--epochs", 2, "--quiet", *(() if preset is None else ("--preset", preset)))
+    losses = []
+    for number, more in enumerate(((), ("--precision", "bf16"))):
+        command("train", "houses.csv", "--target-column", "price", "--out", f"run{number}", *how, *more)
+        kept = MLPRegressor.load(tmp_path / f"run{number}" / "model.safetensors")
+        config = json.loads((tmp_path / f"run{number}" / "config.json").read_text())
+        assert kept.precision == config["resolved"]["precision"] == (more[1] if more else None)
+        assert config["resolved"]["preset"] == (preset or "fast")
+        losses.append(kept.loss_curve_)
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+@needs_native
+def test_a_race_in_bfloat16(command, houses, tmp_path, race_of):
+    race_of(Candidate("linear", variant="plain", changed={"hidden_layer_sizes": ()}))
+    command(
+        "train", "houses.csv", *PRICE, "--preset", "best", "--epochs", 2, "--quiet", "--precision", "bf16"
+    )
+    kept = MLPRegressor.load(tmp_path / "run" / "model.safetensors")
+    assert kept.precision == "bf16" and {part.estimator.precision for part in kept.blend_.parts} == {"bf16"}

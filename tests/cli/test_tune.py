@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from chainrule import MLPClassifier, MLPRegressor
+from chainrule.engines import native
 from chainrule.recipe.folder import locked
 from house_tables import write
 
@@ -214,3 +215,11 @@ def test_refused_with_a_folder(command, houses, tables, tmp_path, monkeypatch):
     said = command("tune", "houses.csv", "--target-column", "price", "--out", "third", code=2).stderr
     assert said == "Error: a search needs optuna; install it: pip install 'chainrule[tune]'.\n"
     assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
+def test_trials_in_bfloat16(command, houses, tmp_path):
+    command("tune", *PRICE, "--epochs", 2, "--trials", 1, "--precision", "bf16", "--quiet")
+    assert MLPRegressor.load(tmp_path / "run" / "model.safetensors").precision == "bf16"
+    said = command("tune", *PRICE, "--precision", "fp8", code=2).stderr
+    assert "--precision must be bf16, not 'fp8'" in said

@@ -206,6 +206,7 @@ TUNE = {
     },
     "Training": {
         "epochs": Words("The maximum epochs of a trial.", "the preset's"),
+        "precision": TRAIN["Training"]["precision"],
         "seed": Words("Seed of proposed settings, networks and splits."),
         "positive": TRAIN["Training"]["positive"],
     },

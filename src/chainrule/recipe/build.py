@@ -33,6 +33,7 @@ from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
 from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import ABOUT, Settings
+from chainrule.training.arguments import check_precision
 from chainrule.training.without_backprop import Method, Search
 
 PIXELS_RATE, ARRAY_RATE, TABLE_RATE = 5e-3, 2e-3, 5e-3
@@ -246,10 +247,8 @@ def schedule(settings: Settings, held_out: bool) -> Schedule:
 def check(settings: Settings, held_out: bool) -> None:
     """Raise ConfigError for options that contradict each other or the data."""
     settings.check_numbers()
-    if settings.precision not in (None, "bf16"):
-        raise ConfigError(
-            f"{option('precision')} must be bf16, not {settings.precision!r}; omit it for the dtype's own."
-        )
+    if settings.precision is not None:
+        check_precision(settings.precision, settings.dtype, optimizer(settings))
     if settings.patience is not None and not held_out:
         raise ConfigError(
             f"{option('patience')} selects the best epoch, which must not use the test set; "

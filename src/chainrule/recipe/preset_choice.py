@@ -27,6 +27,7 @@ from chainrule.recipe import build
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import ABOUT, NO_PRESET, Settings
+from chainrule.training.arguments import check_precision
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -229,6 +230,7 @@ def check(settings: Settings) -> None:
     for name, known in CHOICES.items():
         if getattr(settings, name) is not None:
             check_choice(getattr(settings, name), known, name)
+    check_precision(settings.precision, settings.dtype, None)  # with an optimizer the estimator checks it
     for name in not_of_presets(settings):
         raise ConfigError(f"a preset does not support {option(name)}; omit it or {option('preset')}.")
     for name in without_optimizer(settings):

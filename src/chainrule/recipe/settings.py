@@ -132,7 +132,7 @@ class Settings:
     nesterov: bool = setting(False, "optimizer", "step")
     weight_decay: float | None = setting(None, "optimizer", "step", numbers=NOT_NEGATIVE)
     clip_norm: float | None = setting(None, "step", numbers=NOT_NEGATIVE, parameter="clip_norm")
-    precision: Literal["bf16"] | None = setting(None, "step")
+    precision: Literal["bf16"] | None = setting(None, "step", parameter="precision")
     seed: int = setting(0, "presets", numbers=NOT_NEGATIVE)
     dtype: Literal["float32", "float64"] = setting("float32", "presets")
     validation_fraction: float | None = setting(None, numbers=SHARE, parameter="validation_fraction")
