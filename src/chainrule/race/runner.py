@@ -151,8 +151,7 @@ class Runner:
         """
         self.candidates, self.listen, self.watch, self.planned = candidates, listen, watch, 0
         self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
-        any_plan = Plan(Network(1, [Dense(1)], MeanSquaredError()), precision=estimator.precision)
-        workers = select(estimator.engine, any_plan).workers()
+        workers = select(estimator.engine, Plan(Network(1, [Dense(1)], MeanSquaredError()))).workers()
         self.workers = 1 if rows.are_few else workers  # the members of a fit to few rows share the cores
         self.drawn, self.fits, self.whole = start.drawn, dict(start.fits), dict(start.whole)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
