@@ -273,10 +273,11 @@ inline void multiply_rows(Rectangle of, int64_t rows, int64_t width) {
     for (int64_t i = 0; i < rows; ++i) std::copy_n(sums + i * 2 * SIDE, columns, z + i * ldz);
 }
 
-// forward_chains by tiles. a has whole blocks of rows.
+// forward_chains by tiles. a has whole blocks of rows. With plane > 0 z has the rows of one panel alone, of the panels in turn at z and
+// `plane` numbers behind it.
 template <class Finish>
 void forward_tiles(const Pair* a, int64_t lda, const Pair* panels, const float* b, float* z, int64_t ldz, int64_t rows, int64_t K, int64_t N,
-                   const Finish& finish) {
+                   const Finish& finish, int64_t plane = 0) {
     constexpr int64_t P = PANEL<float>;
     int64_t done = -1, ready = 0, column = 0;  // a tile to be finished: after the next one was begun, or it would wait for its sums
     const auto finish_last = [&] {
@@ -288,7 +289,7 @@ void forward_tiles(const Pair* a, int64_t lda, const Pair* panels, const float* 
             const Pair* panel = panels + (n / P * words(K) + k / 2) * P;
             for (int64_t i = 0; i < rows; i += 2 * SIDE) {
                 const int64_t height = std::min(2 * SIDE, rows - i);
-                float* to = z + i * ldz + n;
+                float* to = z + i * ldz + (plane > 0 ? n / P % 2 * plane : n);
                 const float* start = k > 0 ? to : b ? b + n : nullptr;
                 multiply_rows({a + i * lda + k / 2, SIDE * lda, lda, BLOCK_WORDS, panel, depth / BLOCK, start, k > 0 ? ldz : 0, to, ldz}, height, N - n);
                 if (k + depth < K) continue;

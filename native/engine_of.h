@@ -42,6 +42,8 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
     }
     allocate_buffers(capacity);
     allocate_parameters();
+    for (const auto& operation : ops_)
+        if (operation->part.completes >= 0) ops_[operation->part.completes]->lead_to(*operation);
     for (const auto& operation : ops_) {
         operation->allocate(capacity);
         if (trains && operation->sums_batch) summing_.push_back(operation.get());

@@ -58,23 +58,19 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     const Draw draw{run_.seed, batch.step, part.first, batch.dropout};
     for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
         ask_for_target(call.samples, rows[i], program_.outputs());
-    const auto measure = [&](Largest<T>& largest, const Array<T>& values, int64_t ld) {
-        largest.add(values.data() + r0 * ld, (r1 - r0) * ld);
-    };
     phases_.attempt([&] {
         passes(Place::gather);
         gather(call.samples, rows, r0, r1, own, part.following);
     });
     for (size_t o = 0; o < ops_.size(); ++o) {
         const Op& op = program_.ops[o];
-        const Buffer<T>& in = net_.buffers[op.in];
         const Block block = together ? next(*together, *ops_[o], true) : Block{r0, r1};
         phases_.attempt([&] {
             passes(Place::forward);
             if (measures(o, true) && net_.is_sparse && op.in == 0)
                 own.entries.measure(own.largest_a);
             else if (measures(o, true))
-                measure(own.largest_a, in.a, in.ld);
+                ops_[o]->measure_a(own.largest_a, r0, r1);
             forward(o, block, &draw, net_.rows_of(op.in), own);
         });
     }
@@ -86,7 +82,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         phases_.attempt([&] {
             passes(Place::backward);
             backward(o, block, own);
-            if (measures(o, false)) measure(own.largest_delta, out.grad, out.ld);
+            if (measures(o, false)) ops_[o]->measure_delta(own.largest_delta, r0, r1);
         });
     }
 }

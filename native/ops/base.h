@@ -162,6 +162,8 @@ struct Operation {
 
     // Its arrays.
 
+    // next: the product that completes this one's delta.
+    virtual void lead_to(Operation& /*next*/) {}
     virtual void allocate(int64_t /*capacity*/) {}
     // In a thread's memory, for steps: rows of a walk, samples that a gradient sums over, readers of strips.
     virtual void reserve(Workspace<T>&, int64_t /*rows*/, int64_t /*samples*/) const {}
@@ -175,6 +177,9 @@ struct Operation {
     virtual bool shares_columns(int64_t /*rows*/, int /*present*/, bool /*is_forth*/) const { return false; }
     virtual void sum(bool /*is_forth*/, int64_t /*n0*/, int64_t /*n1*/, int64_t /*batch*/) {}  // of sums_batch, as the next two
     virtual bool are_sums_finite() const { return true; }
+    // Measures rows r0 to r1 of a, or of delta.
+    virtual void measure_a(Largest<T>& largest, int64_t r0, int64_t r1) const { measure(largest, net.buffers[op.in].a, net.buffers[op.in].ld, r0, r1); }
+    virtual void measure_delta(Largest<T>& largest, int64_t r0, int64_t r1) const { measure(largest, net.buffers[op.out].grad, net.buffers[op.out].ld, r0, r1); }
     virtual void end_step() {}  // the step counts
 
     // The update.
@@ -191,6 +196,9 @@ struct Operation {
     virtual void refresh(int /*place*/, int64_t /*k0*/, int64_t /*k1*/, int64_t /*n0*/, int64_t /*n1*/) {}
 
    protected:
+    static void measure(Largest<T>& largest, const Array<T>& values, int64_t ld, int64_t r0, int64_t r1) {
+        largest.add(values.data() + r0 * ld, (r1 - r0) * ld);
+    }
     bool is_vector(int place, int64_t columns) const { return slot(place).rows == 1 && slot(place).columns == columns; }
     // Throws unless op.columns are columns of `in`, and different ones.
     void require_columns(const char* what) const {

@@ -6,14 +6,15 @@
 // whole panels, so it may write beyond its group's columns: the next group, which comes after it, writes over that.
 #pragma once
 
-#include "../blocks32.h"
 #include "../epilogues.h"
+#include "../operand.h"
 #include "base.h"
 #include "elementwise.h"
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
 constexpr int64_t ROWS_TOGETHER = 256;      // rows that a thread has in words at a time: they stay in its L2 cache
+constexpr int64_t PLANE = ROWS_TOGETHER * BLOCK;  // sums of a panel for these rows
 constexpr int64_t FAR = 1 << 23;            // parameters of a network from which its copies are written past the caches
 constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
 
@@ -58,14 +59,19 @@ class dense : public Operation<T> {
     bool reads_in_place() const override { return true; }
     bool reads_entries() const override { return op.groups == 1 && !net.is_bf16(); }
 
+    // Tiles of a and delta go from a product to the next in words, without a buffer.
+    void lead_to(Operation<T>& next) override {
+        if (!net.has_tiles() || !net.trains || op.groups > 1 || next.op.groups > 1) return;
+        next_ = &static_cast<dense&>(next), next_->follow(*this);
+    }
     [[gnu::cold]] void allocate(int64_t capacity) override {
         const bool goes_back = net.buffers[op.in].needs_gradient;
         int64_t parameters = 0;
         for (const Slot& slot : net.slots) parameters += slot.rows * slot.columns;
         is_far_ = parameters > FAR;
-        if (net.has_words() && this->is_trained) {
-            samples_ = in_blocks(capacity);
-            a_samples_.resize(op.groups * samples_ / 2 * padded_K()), delta_samples_.resize(op.groups * samples_ / 2 * padded<T>(N_));
+        if (net.has_words()) {
+            a_.allocate(net.has_tiles(), op.groups, capacity, K_, before_ != nullptr, this->is_trained);
+            delta_.allocate(net.has_tiles(), op.groups, capacity, N_, next_ != nullptr, this->is_trained);
         }
         for (int group = 0; group < copies(); ++group) {
             Copies& W = copies_.emplace_back();
@@ -83,6 +89,7 @@ class dense : public Operation<T> {
         const Buffer<T>& in = net.buffers[op.in];
         if (in.needs_gradient && part.accumulates) own.need(rows * in.ld);
         if (net.has_words()) own.need_words(in_blocks(std::min(ROWS_TOGETHER, rows)) * (words(std::max(K_, N_)) + BLOCK_WORDS));
+        if (next_ != nullptr || before_ != nullptr) own.need(2 * PLANE);
         if (!this->is_trained || net.is_bf16()) return;
         const int64_t together = this->shares_samples(N_) ? std::min(NEAR_BATCH, samples) : samples;
         for (int64_t strip = 0; strip < strips(); ++strip) {
@@ -107,7 +114,9 @@ class dense : public Operation<T> {
                 return;
             }
             const Rows<T> a{at.a.first + group * K_, at.a.ld};
-            if (net.is_bf16())
+            if (next_ != nullptr)
+                forward_to_next(a, W.pairs, b, at);
+            else if (net.is_bf16())
                 product_in_blocks<true>(a, panels(group), W.pairs, b, to, at.ld, group, at, over_z);
             else
                 product<true>(a, panels(group) + n0 * K_, b, to, at.ld, K_, N, at, over_z);
@@ -125,9 +134,8 @@ class dense : public Operation<T> {
         if (!part.is_delta) net.round_rows(out.grad, out, at.r0, at.r1);  // else the next product has
         if (at.to == nullptr) {
             if constexpr (HAS_WORDS<T>)
-                if (net.has_words() && this->is_trained)
-                    for (int group = 0; group < op.groups; ++group)
-                        write_samples<false>(at.delta.row(at.r0) + group * N_, at.delta.ld, group, at.r0, at.r1);
+                for (int group = 0; group < op.groups && !delta_.is_given(); ++group)
+                    delta_.read(at.delta.row(at.r0) + group * N_, at.delta.ld, group, at.r0, at.r1);
             return;
         }
         const int64_t k0 = at.block.n0, K = std::min(at.block.n1, K_) - k0;  // columns of dL/da of a group
@@ -139,7 +147,9 @@ class dense : public Operation<T> {
             const Rows<T> delta{at.delta.first + group * N_, at.delta.ld};
             const TimesPrime<T> finish{before ? before->function : Activation::identity, before ? T(before->c0) : T(0),
                                        &in.a[at.r0 * in.ld + from], a_grad, in.ld, net.is_bf16() && before != nullptr};
-            if (net.is_bf16()) {
+            if (before_ != nullptr) {
+                back_to_before(delta, W.transposed_pairs, *before, at);
+            } else if (net.is_bf16()) {
                 product_in_blocks<false>(delta, W.transposed.data(), W.transposed_pairs, nullptr, to, in.ld, group, at, finish);
             } else if (!net.is_one_row) {
                 product<false>(delta, W.transposed.data() + k0 * N_, nullptr, to, in.ld, N_, K, at, finish);
@@ -162,6 +172,13 @@ class dense : public Operation<T> {
         return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
     }
 
+    void measure_a(Largest<T>& largest, int64_t r0, int64_t r1) const override {
+        if (!measures_words(a_, largest, r0, r1)) Operation<T>::measure_a(largest, r0, r1);
+    }
+    void measure_delta(Largest<T>& largest, int64_t r0, int64_t r1) const override {
+        if (!measures_words(delta_, largest, r0, r1)) Operation<T>::measure_delta(largest, r0, r1);
+    }
+
     // dL/dW (K, N) = a^T delta, in strips      dL/db (N,) = sum_i delta_i      both summed over the groups that share them
     void gradient(const Gradient<T>& at, T* g) override {
         const bool is_W = at.task.place < copies();
@@ -174,6 +191,11 @@ class dense : public Operation<T> {
                 T sums[P];  // in registers
                 std::copy(sum, sum + P, sums);
                 for (int group = g0; group < g1; ++group) {
+                    if constexpr (HAS_WORDS<T>)
+                        if (delta_.is_given()) {
+                            add_words(delta_.columns(group, n, at.r0), words(at.r1 - at.r0), sums);
+                            continue;
+                        }
                     const T* delta = at.delta.first + group * N_ + n;
                     for (int64_t i = at.r0; i < at.r1; ++i)
                         for (int64_t j = 0; j < P; ++j) sums[j] += delta[i * at.delta.ld + j];
@@ -183,7 +205,7 @@ class dense : public Operation<T> {
         clear_padding(g, at.task.rows(), at.task.columns());
     }
     std::optional<Outer<T>> outer(const Task& task) const override {  // dL/dW[k, n] = a[k] delta[n]
-        if (op.groups > 1 || task.place > 0 || takes_entries()) return {};
+        if (op.groups > 1 || task.place > 0 || takes_entries() || a_.is_given() || delta_.is_given()) return {};
         return Outer<T>{&net.buffers[op.in].a[task.k0], &net.buffers[op.out].grad[task.n0]};
     }
     int64_t rows_of(const Task& task, uint8_t* at) const override {  // those with an entry in the batch
@@ -204,7 +226,7 @@ class dense : public Operation<T> {
                 if (net.has_words()) {
                     Pair* transposed = copy.transposed_pairs.empty() ? nullptr : copy.transposed_pairs.data();
                     const T* strip = values[place] + n * K_ + k0 * PANEL<T>;
-                    with_order([&](auto order) { pair_strip<order()>(strip, copy.pairs.data(), transposed, k0, k1, n, K_, N_, is_far_); });
+                    with_order(net.has_tiles(), [&](auto order) { pair_strip<order()>(strip, copy.pairs.data(), transposed, k0, k1, n, K_, N_, is_far_); });
                     continue;
                 }
             const int64_t at = n * K_ + k0 * PANEL<T>, numbers = (k1 - k0) * PANEL<T>;
@@ -236,7 +258,6 @@ class dense : public Operation<T> {
         const Array<T>& rounded = copies_[of(group)].rounded;
         return rounded.empty() ? values[of(group)] : rounded.data();
     }
-    int64_t padded_K() const { return padded<T>(K_); }
     bool takes_entries() const { return net.is_sparse && op.in == 0; }
     bool is_packed() const { return N_ >= MANY_PANELS * PANEL<T>; }  // whether the columns of a are packed for dL/dW
 
@@ -264,44 +285,76 @@ class dense : public Operation<T> {
                 forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
         } else {
             if (!net.has_words()) return forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
-            const int64_t ld = words(K) + (words(K) % (2 * BLOCK_WORDS) == 0 ? BLOCK_WORDS : 0);  // an odd number of cache lines
-            Pair* to = at.own.words.data();
-            for (int64_t r = at.r0; r < at.r1; r += ROWS_TOGETHER) {
-                const int64_t rows = std::min(ROWS_TOGETHER, at.r1 - r), before = r - at.r0;
-                with_order([&](auto order) { pair_columns<order()>(a.row(r), a.ld, to, ld, rows, K); });
-                if (this->is_trained) write_samples<IS_FORTH>(a.row(r), a.ld, group, r, r + rows);
+            each_rows<IS_FORTH>(a, group, at, [&](const Pair* from, int64_t ld, int64_t r, int64_t rows) {
+                const int64_t before = r - at.r0;
                 const auto then = [&](int64_t i0, int64_t i1, int64_t n) { finish(before + i0, before + i1, n); };
                 if (net.has_tiles())
-                    forward_tiles(to, ld, pairs.data(), b, z + before * ldz, ldz, rows, K, N, then);
+                    forward_tiles(from, ld, pairs.data(), b, z + before * ldz, ldz, rows, K, N, then);
                 else
-                    forward_chains(to, ld, pairs.data(), words(K), b, z + before * ldz, ldz, rows, words(K), N, then);
-            }
+                    forward_chains(from, ld, pairs.data(), words(K), b, z + before * ldz, ldz, rows, words(K), N, then);
+            });
         }
     }
-    // Writes rows r0 (at the start of a block) to r1 of a group's columns of a, or of delta, as words of samples.
-    template <bool IS_A>
-    void write_samples(const T* from, int64_t ld, int group, int64_t r0, int64_t r1) {
-        constexpr int64_t P = PANEL<T>;
-        if (IS_A && net.has_tiles())
-            return transpose_columns(from, ld, a_samples(group) + r0 / BLOCK * SIDE * SIDE, samples_ / 2 * SIDE, r1 - r0, K_);
-        with_order([&](auto order) {
-            if constexpr (IS_A)
-                pair_rows<order()>(from, ld, a_samples(group) + r0 / 2 * padded_K(), padded_K(), r1 - r0, K_);
-            else
-                for (int64_t n = 0; n < N_; n += P)
-                    pair_rows<order()>(from + n, ld, delta_samples(group) + (n * samples_ + r0 * P) / 2, P, r1 - r0, std::min(P, N_ - n));
+    // The same to the product before or after, of which `to` is the operand: make(tile, r, rows, n) makes the numbers to multiply of a tile
+    // (BLOCK, PANEL) of sums, rows from r and columns from n on.
+    void forward_to_next(Rows<T> a, const Array<Pair>& W, const T* b, const Forward<T>& at) {
+        if constexpr (HAS_WORDS<T>)
+            product_of_tiles<true>(a, W, b, at, next_->a_, [&](float* tile, int64_t, int64_t rows, int64_t) {
+                Activate<T>{op.function, at.c0(), tile, PANEL<T>, true}(0, rows, 0);
+            });
+    }
+    void back_to_before(Rows<T> delta, const Array<Pair>& W, const Op& before, const Backward<T>& at) {
+        if constexpr (HAS_WORDS<T>)
+            product_of_tiles<false>(delta, W, nullptr, at, before_->delta_, [&](float* tile, int64_t r, int64_t rows, int64_t k) {
+                alignas(CACHE_LINE) float a[BLOCK * PANEL<T>];
+                for (int64_t i = 0; i < rows; ++i) a_.numbers(r + i, k, PANEL<T>, a + i * PANEL<T>);
+                TimesPrime<T>{before.function, T(before.c0), a, tile, PANEL<T>, true}(0, rows, 0);
+            });
+    }
+    template <bool IS_FORTH, class Make>
+    void product_of_tiles(Rows<T> a, const Array<Pair>& pairs, const T* b, const Work<T>& at, Operand& to, Make&& make) {
+        each_rows<IS_FORTH>(a, 0, at, [&](const Pair* from, int64_t ld, int64_t r, int64_t rows) {
+            constexpr int64_t P = PANEL<T>;
+            T* planes = at.own.scratch.data();
+            const auto then = [&](int64_t i0, int64_t i1, int64_t n) {
+                T* tile = planes + n / P % 2 * PLANE + i0 * P;
+                make(tile, r + i0, i1 - i0, n);
+                to.take(tile, r + i0, i1 - i0, n);
+            };
+            forward_tiles(from, ld, pairs.data(), b, planes, P, rows, IS_FORTH ? K_ : N_, IS_FORTH ? N_ : K_, then, PLANE);
         });
     }
-    // Columns of a of a group: with tiles squares (tiles of K, blocks of samples, 16, 16), else (words of samples, padded K).
-    Pair* a_samples(int group) { return a_samples_.data() + group * samples_ / 2 * padded_K(); }
-    // delta of a group: panels (words of samples, PANEL).
-    Pair* delta_samples(int group) { return delta_samples_.data() + group * samples_ / 2 * padded<T>(N_); }
-    template <class Use>
-    void with_order(Use&& use) const {
-        if (net.has_tiles())
-            use(std::integral_constant<Order, Order::neighbors>{});
-        else
-            use(std::integral_constant<Order, Order::crossed>{});
+    // Calls use(words, distance of rows, r, rows) for some rows of a or delta at a time, whose words of samples are written on the way.
+    template <bool IS_FORTH, class Use>
+    void each_rows(Rows<T> a, int group, const Work<T>& at, Use&& use) {
+        Operand& operand = IS_FORTH ? a_ : delta_;
+        const int64_t ld = operand.distance();
+        for (int64_t r = at.r0; r < at.r1; r += ROWS_TOGETHER) {
+            const int64_t rows = std::min(ROWS_TOGETHER, at.r1 - r);
+            if (operand.is_given()) {
+                use(operand.row(r), ld, r, rows);
+                continue;
+            }
+            Pair* to = at.own.words.data();
+            with_order(net.has_tiles(), [&](auto order) { pair_columns<order()>(a.row(r), a.ld, to, ld, rows, IS_FORTH ? K_ : N_); });
+            operand.read(a.row(r), a.ld, group, r, r + rows);
+            use(to, ld, r, rows);
+        }
+    }
+    // sums (PANEL,) plus the numbers of words of samples (count, PANEL), in the order of the samples.
+    static void add_words(const Pair* from, int64_t count, T* sums) {
+        constexpr int64_t P = PANEL<T>;
+        for (int64_t w = 0; w < count; ++w, from += P) {
+            for (int64_t j = 0; j < P; ++j) sums[j] += std::bit_cast<float>(from[j] << 16);
+            for (int64_t j = 0; j < P; ++j) sums[j] += std::bit_cast<float>(from[j] & 0xffff0000u);
+        }
+    }
+    void follow(dense& before) { before_ = &before; }
+    // Measures an operand that is given tile by tile. Returns false for another.
+    static bool measures_words(const Operand& operand, Largest<T>& largest, int64_t r0, int64_t r1) {
+        if constexpr (HAS_WORDS<T>)
+            for (int64_t i = r0; i < r1 && operand.is_given(); ++i) operand.measure(i, largest);
+        return operand.is_given();
     }
 
     void gradient_of_W(const Gradient<T>& at, int g0, int g1, T* g) {
@@ -325,14 +378,11 @@ class dense : public Operation<T> {
                     const bool more = at.more || !begins;
                     if constexpr (HAS_WORDS<T>)
                         if (net.has_words()) {
-                            const Pair* panel = delta_samples(group) + (n * samples_ + s * P) / 2;
-                            if (net.has_tiles()) {
-                                const Pair* squares = a_samples(group) + (task.k0 * samples_ + s * SIDE) / 2;
-                                gradient_tiles(squares, samples_ / 2 * SIDE, panel, to, size, K, N_ - n, more);
-                            } else {
-                                const Pair* from = a_samples(group) + s / 2 * padded_K() + task.k0;
-                                gradient_chains(from, padded_K(), panel, P, to, words(size), K, N_ - n, more);
-                            }
+                            const Pair *columns = a_.columns(group, task.k0, s), *panel = delta_.columns(group, n, s);
+                            if (net.has_tiles())
+                                gradient_tiles(columns, a_.of_tiles(), panel, to, size, K, N_ - n, more);
+                            else
+                                gradient_chains(columns, a_.of_words(), panel, P, to, words(size), K, N_ - n, more);
                             continue;
                         }
                     if constexpr (std::is_same_v<T, float>)
@@ -376,8 +426,8 @@ class dense : public Operation<T> {
     const int64_t K_, N_;         // columns of a group
     bool is_far_ = false;         // whether copies of W are written past the caches
     std::vector<Copies> copies_;  // of each W
-    int64_t samples_ = 0;         // rows of the buffers, in whole blocks
-    Array<Pair> a_samples_, delta_samples_;  // of each group: a and delta in words of samples, for the gradient; empty without words
+    Operand a_{Operand::Kind::a}, delta_{Operand::Kind::delta};  // with words
+    dense *before_ = nullptr, *next_ = nullptr;                  // the products that give a, and delta, tile by tile
 };
 
 template <class T>
