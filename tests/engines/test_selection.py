@@ -37,23 +37,22 @@ def test_auto_takes_the_first_that_can():
     assert select("auto", Plan(OWN)).name == "reference"
 
 
-def test_the_reference_engine_refuses_another_precision():
-    with pytest.raises(ConfigError, match="precision 'bf16' requires the native engine"):
-        Model(NETWORK).fit(X, Y, engine=Compute("reference", precision="bf16"), epochs=1)
-    with pytest.raises(ConfigError, match="precision 'bf16' requires the native engine"):
-        Model(NETWORK).fit(X, Y, engine=Compute(precision="bf16"), method="spsa", epochs=1)
+@needs_native
+def test_products_of_bfloat16_with_a_layer_of_ones_own_run_on_the_reference_engine():
+    assert select("auto", Plan(OWN, precision="bf16")).name == "reference"
+    Model(OWN).fit(X, Y, engine=Compute(precision="bf16"), epochs=1)
 
 
 @needs_native
 def test_where_no_engine_can_each_says_why():
     expected = (
         r"no engine supports this: native, because it does not know the layer own_1 \(Own\); "
-        r"reference, because precision 'bf16' requires the native engine; "
-        r"xla, because (?:precision 'bf16' requires the native engine|it needs JAX, .*); "
+        r"reference, because shards require the xla engine; "
+        r"xla, because (?:precision 'bf16' requires the native or the reference engine|it needs JAX, .*); "
         r"remove what the last one does not support\."
     )
     with pytest.raises(ConfigError, match=expected):
-        Model(OWN).fit(X, Y, engine=Compute(precision="bf16"), epochs=1)
+        Model(OWN).fit(X, Y, engine=Compute(precision="bf16", shards=2), epochs=1)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

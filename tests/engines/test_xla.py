@@ -485,7 +485,7 @@ def test_other_engines_run_on_the_processor():
 
 
 def test_it_says_what_it_does_not_do(monkeypatch):
-    with pytest.raises(ConfigError, match="precision 'bf16' requires the native engine"):
+    with pytest.raises(ConfigError, match="precision 'bf16' requires the native or the reference engine"):
         trained(Compute("xla", precision="bf16"), dtype="float32")
     with pytest.raises(ConfigError, match="spsa runs on the reference engine, not 'xla'"):
         trained("xla", method="spsa")

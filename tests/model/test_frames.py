@@ -122,7 +122,7 @@ def test_validation_data_are_matched():
 def test_a_fit_that_is_refused_keeps_no_names():
     made = model()
     with pytest.raises(c.ConfigError):
-        made.fit(X, Y, epochs=1, engine=c.Compute("reference", precision="bf16"))
+        made.fit(X, Y, epochs=1, engine=c.Compute("reference", device="cuda:0"))
     assert made.feature_names is None
 
 

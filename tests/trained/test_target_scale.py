@@ -290,7 +290,7 @@ def test_where_it_cannot_be():
 def test_a_fit_that_is_refused_leaves_no_scale():
     made = model()
     with pytest.raises(c.ConfigError):
-        made.fit(X, Y, scale_targets=True, engine=c.Compute("reference", precision="bf16"))
+        made.fit(X, Y, scale_targets=True, engine=c.Compute("reference", device="cuda:0"))
     assert made.target_scale is None
 
 

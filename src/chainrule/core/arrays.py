@@ -46,6 +46,11 @@ def sums_by(codes: Array, values: Array, count: int) -> Array:
     return sums.at[codes].add(values)
 
 
+def subnormal_as_zero(x: NDArray[Any]) -> NDArray[Any]:
+    """Replace each subnormal number of x by 0."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
+
+
 def states_in(dtype: DTypeLike, states: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the running statistics of all links, {name: NamedTuple}, to one NumPy dtype."""
     return {name: type(s)(*(np.asarray(value, dtype) for value in s)) for name, s in states.items()}

@@ -26,9 +26,7 @@ class ReferenceEngine(OnProcessor):
     name = "reference"
 
     def refusal(self, plan: Plan) -> str | None:
-        """Return None for every network and optimizer; a reason for another precision than theta's, or a device."""
-        if plan.precision is not None:
-            return f"precision {plan.precision!r} requires the native engine"
+        """Return None for every network, optimizer and precision; a reason for a device, shards or a group."""
         return self.elsewhere(plan)
 
     def session(

@@ -21,13 +21,27 @@ def forward(
     links: Sequence[Link], params: Sequence[Any], a: Array, ctx: Context
 ) -> tuple[Array, tuple[Any, ...]]:
     """Run the forward pass from a (batch, fan_in): return the output (batch, fan_out) and a cache per link."""
-    caches = []
+    caches: list[Any] = []
     for link, theta in zip(links, params, strict=True):
+        if ctx.precision is not None and tree.multiplies(link):
+            a, caches[-1:] = as_factor(a, caches[-1:], ctx)
         a, cache = link.layer.forward(theta, a, ctx.at(link))
         caches.append(cache)
         if ctx.watch is not None:
             ctx.watch("forward", link, a)
     return a, tuple(caches)
+
+
+def as_factor(a: Array, caches: Sequence[Any], ctx: Context) -> tuple[Array, list[Any]]:
+    """Return a as a product reads it, and the cache of the link that made it, if any, with this a.
+
+    All that reads a then reads the same numbers: the sum of a residual block, and an activation's derivative.
+    """
+    factor = ctx.operand(a)
+    return factor, [
+        tuple(factor if part is a else part for part in cache) if type(cache) is tuple else cache
+        for cache in caches
+    ]
 
 
 def backward(

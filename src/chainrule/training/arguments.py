@@ -120,7 +120,7 @@ def checked_fit(
     optimizer = as_optimizer(options.optimizer)
     schedule = as_schedule(options.schedule.learning_rate, optimizer)
     factors = as_factors(options.schedule, optimizer, network)
-    precision = check_precision(compute.precision, model.dtype, optimizer)
+    precision = check_precision(compute.precision, model.dtype, optimizer, method)
     device = check_device(compute.device)
     names = metric_names(options.metrics, model.task, each_epoch=True)
     shards = check_shards(compute, optimizer, method, members)
@@ -441,13 +441,14 @@ def check_shards(compute: Compute, optimizer: object, method: Method | None, mem
     return count
 
 
-def check_precision(precision: str | None, dtype: DTypeLike, optimizer: object) -> str | None:
-    """Check that precision is "bf16" or None and suits dtype and optimizer, and return it."""
+def check_precision(
+    precision: str | None, dtype: DTypeLike, optimizer: object, method: Method | None = None
+) -> str | None:
+    """Check that precision is "bf16" or None and suits dtype, optimizer and method, and return it."""
     engines.check_precision(precision, dtype)
-    if precision is not None and isinstance(optimizer, Solver):
-        raise ConfigError(
-            f"{named(optimizer)} runs on the reference engine, which does not support bf16; omit {option('precision')}."
-        )
+    way = named(optimizer) if isinstance(optimizer, Solver) else None if method is None else method.kind
+    if precision is not None and way not in (None, "backpropagation"):
+        raise ConfigError(f"{way} does not support bf16; omit {option('precision')}.")
     return precision
 
 

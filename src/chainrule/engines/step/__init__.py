@@ -59,6 +59,7 @@ def gradient(
         frozen=plan.frozen,
         watch=watch,
         dropout=dropout,
+        precision=plan.precision,
     )
     objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx, penalty, smoothing)
     g = plan.network.flatten(objective.grads, out)

@@ -58,7 +58,7 @@ class XlaEngine:
         if (reason := devices.missing()) is not None:
             return reason
         if plan.precision is not None:
-            return f"precision {plan.precision!r} requires the native engine"
+            return f"precision {plan.precision!r} requires the native or the reference engine"
         if plan.device is not None:
             devices.find(plan.device)
         return None

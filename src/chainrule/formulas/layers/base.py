@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import Array, Cache, Params, State
 from chainrule.core.elsewhere import LAYER
 from chainrule.core.settings import NamesElsewhere, is_own
+from chainrule.formulas import bf16
 from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths
@@ -83,6 +84,8 @@ class Context(NamedTuple):
     """a factor of every Dropout's rate, at most 1"""
     row: Array = 0
     """the index in the batch of the first row, when a pass covers part of a batch: random draws depend on it"""
+    precision: str | None = None
+    """"bf16" for products of bfloat16 numbers, see `chainrule.formulas.bf16`; None for those of the arrays"""
 
     def at(self, link: Link) -> Context:
         """Return the same context for one link. A frozen link behaves as in prediction."""
@@ -97,7 +100,18 @@ class Context(NamedTuple):
             link,
             self.dropout,
             self.row,
+            self.precision,
         )
+
+    def operand(self, a: Array) -> Array:
+        """Return a as a product reads it."""
+        return a if self.precision is None else bf16.rounded(a)
+
+    def multiply(self, a: Array, b: Array, start: Array = None) -> Array:
+        """Compute start + a b, or a b without a start, in the pass's precision."""
+        if self.precision is not None:
+            return bf16.multiply(a, b, start)
+        return a @ b if start is None else a @ b + start
 
     @property
     def state(self) -> Any:
@@ -138,6 +152,8 @@ class Layer(NamesElsewhere, ABC):
     """whether it only changes the unit and the origin of each feature, and is not trained"""
     reads_codes: ClassVar[bool] = False
     """whether some of its inputs are codes, which have no derivative; it must be first in a network"""
+    multiplies: ClassVar[bool] = False
+    """whether its input is a factor of a product of matrices, as `Context.multiply` computes them"""
     mixes_samples: ClassVar[bool] = False
     """whether in training a sample's output depends on the other samples of the batch"""
     gives_probabilities: ClassVar[bool] = False

@@ -62,6 +62,7 @@ class Dense(Layer):
     """
 
     is_affine = True
+    multiplies = True
     stacks = True
     knows_its_weights = True
     units: int
@@ -78,16 +79,16 @@ class Dense(Layer):
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W + b"""
-        return a @ params.W + params.b, a
+        return ctx.multiply(a, params.W, params.b), a
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dW, dL/db as in `gradients`      dL/da = delta W^T"""
-        return self.gradients(params, cache, delta, ctx), delta @ params.W.T
+        return self.gradients(params, cache, delta, ctx), ctx.multiply(delta, params.W.T)
 
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dW = a^T delta      dL/db = sum_i delta_i"""
-        a = cache
-        return DenseParams(a.T @ delta, delta.sum(0))
+        a, delta = cache, ctx.operand(delta)
+        return DenseParams(ctx.multiply(a.T, delta), delta.sum(0))
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)      dL_i/db = delta_i"""
@@ -169,12 +170,12 @@ class Projection(Dense):
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W"""
-        return a @ params.W, a
+        return ctx.multiply(a, params.W), a
 
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dW = a^T delta"""
         a = cache
-        return ProjectionParams(a.T @ delta)
+        return ProjectionParams(ctx.multiply(a.T, delta))
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)"""

@@ -48,6 +48,7 @@ class GroupedDense(Layer):
     """
 
     is_affine = True
+    multiplies = True
     knows_its_weights = True
     units: int
     groups: int
@@ -72,17 +73,17 @@ class GroupedDense(Layer):
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z_g = a_g W_g + b_g"""
-        return self.affine(params, self.split(a)), a
+        return self.affine(params, self.split(a), ctx), a
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dW, dL/db as in `gradients`      dL/da_g = delta_g W_g^T"""
         grads = self.gradients(params, cache, delta, ctx)
-        return grads, joined(self.split(delta) @ params.W.swapaxes(-1, -2))
+        return grads, joined(ctx.multiply(self.split(delta), params.W.swapaxes(-1, -2)))
 
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dW_g = a_g^T delta_g      dL/db_g = sum_i delta_g,i      shared: summed over g"""
-        a, d = self.split(cache), self.split(delta)
-        return self.made(a.swapaxes(1, 2) @ d, d.sum(1), 0)
+        a, d = self.split(cache), self.split(ctx.operand(delta))
+        return self.made(ctx.multiply(a.swapaxes(1, 2), d), d.sum(1), 0)
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW_g = a_g,i^T delta_g,i (batch, groups, n, units)      dL_i/db_g = delta_g,i"""
@@ -91,19 +92,17 @@ class GroupedDense(Layer):
 
     def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """z_g' = a_g' W_g + a_g W_g' + b_g'"""
-        own = self.affine(v, self.split(cache))
+        own = self.affine(v, self.split(cache), ctx)
         return own if a_dot is None else joined(self.split(a_dot) @ params.W) + own
 
     def split(self, a: Array) -> Array:
         """Split a (batch, groups * n) into groups of columns (groups, batch, n)."""
         return a.reshape(a.shape[0], self.groups, -1).swapaxes(0, 1)
 
-    def affine(self, params: Params, a: Array) -> Array:
+    def affine(self, params: Params, a: Array, ctx: Context) -> Array:
         """Compute a_g W_g + b_g, (batch, groups * units), for a (groups, batch, n)."""
-        z = a @ params.W
-        if self.bias:
-            z = z + (params.b if self.shared else params.b[:, None])
-        return joined(z)
+        b = None if not self.bias else params.b if self.shared else params.b[:, None]
+        return joined(ctx.multiply(a, params.W, b))
 
     def made(self, W: Array, b: Array, groups: int) -> Any:
         """Return gradients by group in the structure of the parameters, summed over the axis `groups` if shared."""

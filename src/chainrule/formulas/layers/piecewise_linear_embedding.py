@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, Cache, Params, State, namespace, sums_by
+from chainrule.core.arrays import Array, Cache, Params, State, namespace, subnormal_as_zero, sums_by
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer, Uniform
@@ -224,11 +224,6 @@ def quantiles(x: NDArray[Any], count: int) -> NDArray[np.float64]:
     a, b = (ordered[np.minimum(place, len(x) - 1)].astype(np.float64) for place in (low, low + 1))
     interpolated: NDArray[np.float64] = a + (b - a) * (rest / max(count, 1))
     return interpolated
-
-
-def subnormal_as_zero(x: NDArray[Any]) -> NDArray[Any]:
-    """Replace each subnormal number of x by 0."""
-    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
 
 
 def thinned(x: NDArray[Any], most: int) -> NDArray[Any]:
