@@ -136,7 +136,6 @@ CASES = [
     (("evaluate", "run", TABLE, "--part", "some"), "--part must be"),
     (("evaluate", "run", TABLE, "--engine", "gpu"), "engine must be one of"),
     (("predict", "run", TABLE, "--precision", "fp8"), "--precision must be bf16, not 'fp8'"),
-    (("predict", "run", TABLE, "--precision", "bf16", "--engine", "reference"), "requires the native engine"),
     (("predict", "run", "nowhere.npy"), "nowhere.npy does not exist"),
     (("predict", "run", "nowhere"), "nowhere does not exist"),
     (("predict", "run", "table.csv"), "was trained on an array"),

@@ -58,11 +58,9 @@ def test_a_regressor(rows: Any):
 
 def test_precisions_that_an_estimator_does_not_have(rows: Any):
     exact, other = fitted(MLPRegressor, rows, NUMBER, dtype="float64"), fitted(MLPRegressor, rows, NUMBER)
-    by_numpy = fitted(MLPRegressor, rows, NUMBER, engine="reference")
     for net, precision, says in (
         (exact, "bf16", "precision 'bf16' needs a float32 model, not float64; omit it"),
         (other, "fp8", "precision must be 'bf16', or None for the model's own, not 'fp8'"),
-        (by_numpy, "bf16", "precision 'bf16' requires the native engine"),
     ):
         few = rows[:1] if isinstance(rows, np.ndarray) else {name: cells[:1] for name, cells in rows.items()}
         for given in (rows, few):

@@ -55,7 +55,7 @@ class ReferenceEngine(OnProcessor):
         precision: str | None = None,
     ) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) in batches, on NumPy's threads."""
-        params, ctx = network.unflatten(theta), Context(states=states)
+        params, ctx = network.unflatten(theta), Context(states=states, precision=precision)
         out = np.empty((X.shape[0], network.fan_out), theta.dtype)
         for start in range(0, X.shape[0], batch_size):
             rows = X[start : start + batch_size]
@@ -73,7 +73,7 @@ class ReferenceEngine(OnProcessor):
         precision: str | None = None,
     ) -> ReferenceWalk:
         """Return the forward pass with copies of these parameters, as a function of X."""
-        return ReferenceWalk(self, network, theta, states, capacity)
+        return ReferenceWalk(self, network, theta, states, capacity, precision)
 
 
 class ReferenceWalk:
@@ -86,9 +86,10 @@ class ReferenceWalk:
         theta: NDArray[Any],
         states: dict[str, Any],
         capacity: int,
+        precision: str | None,
     ) -> None:
         """Copy theta and the states."""
-        self.engine, self.network, self.capacity = engine, network, capacity
+        self.engine, self.network, self.capacity, self.precision = engine, network, capacity, precision
         self.put(theta, states)
 
     def put(self, theta: NDArray[Any], states: dict[str, Any]) -> None:
@@ -98,7 +99,9 @@ class ReferenceWalk:
 
     def __call__(self, X: RowsLike) -> NDArray[Any]:
         """Compute the outputs (n, fan_out)."""
-        return self.engine.predict(self.network, self.theta, self.states, X, self.capacity)
+        return self.engine.predict(
+            self.network, self.theta, self.states, X, self.capacity, precision=self.precision
+        )
 
 
 class ReferenceSession:
