@@ -23,9 +23,9 @@ void with_order(bool has_tiles, Use&& use) {
 // tile by tile, if nothing else reads them; else they are read from whole rows of floats.
 class Operand {
    public:
-    enum class Kind { a, delta };
+    enum class Role { a, delta };
 
-    explicit Operand(Kind kind) : kind_(kind) {}
+    explicit Operand(Role role) : role_(role) {}
 
     [[gnu::cold]] void allocate(bool has_tiles, int groups, int64_t rows, int64_t width, bool is_given, bool has_samples) {
         has_tiles_ = has_tiles, samples_ = in_blocks(rows), width_ = width, padded_ = padded<float>(width);
@@ -40,7 +40,7 @@ class Operand {
     // samples, PANEL).
     Pair* columns(int group, int64_t k, int64_t s) {
         Pair* found = columns_.data() + group * samples_ / 2 * padded_;
-        if (kind_ == Kind::delta) return found + (k * samples_ + s * PANEL<float>) / 2;
+        if (role_ == Role::delta) return found + (k * samples_ + s * PANEL<float>) / 2;
         return has_tiles_ ? found + (k * samples_ + s * SIDE) / 2 : found + s / 2 * padded_ + k;
     }
     int64_t of_tiles() const { return samples_ / 2 * SIDE; }
@@ -50,9 +50,9 @@ class Operand {
     void read(const float* from, int64_t ld, int group, int64_t r0, int64_t r1) {
         constexpr int64_t P = PANEL<float>;
         if (columns_.empty()) return;
-        if (kind_ == Kind::a && has_tiles_) return transpose_columns(from, ld, columns(group, 0, r0), of_tiles(), r1 - r0, width_);
+        if (role_ == Role::a && has_tiles_) return transpose_columns(from, ld, columns(group, 0, r0), of_tiles(), r1 - r0, width_);
         with_order(has_tiles_, [&](auto order) {
-            if (kind_ == Kind::a)
+            if (role_ == Role::a)
                 pair_rows<order()>(from, ld, columns(group, 0, r0), padded_, r1 - r0, width_);
             else
                 for (int64_t n = 0; n < width_; n += P)
@@ -68,7 +68,7 @@ class Operand {
         for (int64_t i = 0; i < rows; ++i) pair_block<Order::neighbors>(tile + i * P, rows_.data() + (r0 + i) * distance() + n / 2);
         if (columns_.empty()) return;
         std::fill(tile + rows * P, tile + BLOCK * P, 0.0f);
-        if (kind_ == Kind::a)
+        if (role_ == Role::a)
             transpose_columns(tile, P, columns(0, n, r0), of_tiles(), BLOCK, P);
         else
             pair_rows<Order::neighbors>(tile, P, columns(0, n, r0), P, BLOCK, P);
@@ -85,7 +85,7 @@ class Operand {
     }
 
    private:
-    Kind kind_;
+    Role role_;
     bool has_tiles_ = false;
     int64_t samples_ = 0, width_ = 0, padded_ = 0;  // samples: rows in whole blocks
     Array<Pair> rows_, columns_;

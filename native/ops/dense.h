@@ -426,7 +426,7 @@ class dense : public Operation<T> {
     const int64_t K_, N_;         // columns of a group
     bool is_far_ = false;         // whether copies of W are written past the caches
     std::vector<Copies> copies_;  // of each W
-    Operand a_{Operand::Kind::a}, delta_{Operand::Kind::delta};  // with words
+    Operand a_{Operand::Role::a}, delta_{Operand::Role::delta};  // with words
     dense *before_ = nullptr, *next_ = nullptr;                  // the products that give a, and delta, tile by tile
 };
 
