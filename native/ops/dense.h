@@ -1,6 +1,7 @@
 // Over 300 lines because a product's way there, back and to dL/dW is one operation.
-// dense: formulas/layers/dense.py in C++, by the products of matmul.h, or of bfloat16 numbers by those of blocks32.h. An activation after it is fused into forward, f'(z) of
-// the product before it into backward (Layout::Part). The first one may read the entries of a CSR matrix (sparse.h).
+// dense: formulas/layers/dense.py in C++, by the products of matmul.h, or of bfloat16 numbers by those of blocks32.h. An activation after
+// it is fused into forward, f'(z) of the product before it into backward (Layout::Part). The first one may read the entries of a CSR
+// matrix (sparse.h).
 //
 // grouped_dense (formulas/layers/grouped_dense.py) is a product for each group, on its columns of a and of out. A product writes
 // whole panels, so it may write beyond its group's columns: the next group, which comes after it, writes over that.
