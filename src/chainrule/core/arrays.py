@@ -28,11 +28,6 @@ def namespace(z: Array) -> Any:
     return z.__array_namespace__()
 
 
-def zeros(like: Array) -> Array:
-    """Return zeros of the same shape and dtype; unlike with zeros_like, NumPy allocates their memory on first write."""
-    return namespace(like).zeros(like.shape, dtype=like.dtype)
-
-
 def sums_by(codes: Array, values: Array, count: int) -> Array:
     """sums[c] = sum of values[i] over the i with codes[i] = c, in the order of i: (count, width)
 

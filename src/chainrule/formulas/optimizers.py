@@ -22,10 +22,15 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from chainrule.core.arrays import Array, namespace, zeros
+from chainrule.core.arrays import Array, namespace
 from chainrule.core.elsewhere import OPTIMIZER
 from chainrule.core.settings import NamesElsewhere, count_settings, is_own, number_settings
 from chainrule.errors import ConfigError, option
+
+
+def _zeros(like: Array) -> Array:
+    """Return zeros of the same shape and dtype; unlike with zeros_like, NumPy allocates their memory on first write."""
+    return namespace(like).zeros(like.shape, dtype=like.dtype)
 
 
 class NoState(NamedTuple):
@@ -194,7 +199,7 @@ class SGD(Optimizer):
 
     def init(self, theta: Array) -> NoState | SGDState:
         """v = 0, with momentum."""
-        return SGDState(zeros(theta)) if self.momentum else NoState()
+        return SGDState(_zeros(theta)) if self.momentum else NoState()
 
     def update(
         self, g: Array, state: Any, theta: Array, lr: Array, t: Array
@@ -241,7 +246,7 @@ class RMSprop(Optimizer):
     def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
         """v = 0, and b = 0 with momentum."""
         return (
-            RMSpropMomentumState(zeros(theta), zeros(theta)) if self.momentum else RMSpropState(zeros(theta))
+            RMSpropMomentumState(_zeros(theta), _zeros(theta)) if self.momentum else RMSpropState(_zeros(theta))
         )
 
     def update(
@@ -282,7 +287,7 @@ class Adagrad(Optimizer):
 
     def init(self, theta: Array) -> AdagradState:
         """s = 0"""
-        return AdagradState(zeros(theta))
+        return AdagradState(_zeros(theta))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdagradState]:
         """theta - lr g / (sqrt(s) + eps)"""
@@ -355,7 +360,7 @@ class Adam(AdamFamily):
 
     def init(self, theta: Array) -> AdamState:
         """m = v = 0"""
-        return AdamState(zeros(theta), zeros(theta))
+        return AdamState(_zeros(theta), _zeros(theta))
 
     def update(self, g: Array, state: object, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
         """theta - lr m_hat / (sqrt(v_hat) + eps)"""
@@ -382,7 +387,7 @@ class AMSGrad(AdamFamily):
 
     def init(self, theta: Array) -> AMSGradState:
         """m = v = v_max = 0"""
-        return AMSGradState(zeros(theta), zeros(theta), zeros(theta))
+        return AMSGradState(_zeros(theta), _zeros(theta), _zeros(theta))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AMSGradState]:
         """theta - lr m_hat / (sqrt(v_max / (1 - beta2^t)) + eps)"""
@@ -453,7 +458,7 @@ class Nadam(AdamFamily):
     def init(self, theta: Array) -> NadamState:
         """m = v = 0, mu_product = 1"""
         xp = namespace(theta)
-        return NadamState(zeros(theta), zeros(theta), xp.ones((), dtype=theta.dtype))
+        return NadamState(_zeros(theta), _zeros(theta), xp.ones((), dtype=theta.dtype))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, NadamState]:
         """theta - lr [(1 - mu_t) / (1 - M_t) g + mu_{t+1} / (1 - M_t mu_{t+1}) m] / (sqrt(v_hat) + eps)"""

@@ -23,7 +23,7 @@ def forward(
     """Run the forward pass from a (batch, fan_in): return the output (batch, fan_out) and a cache per link."""
     caches: list[Any] = []
     for link, theta in zip(links, params, strict=True):
-        if ctx.precision is not None and tree.multiplies(link):
+        if ctx.precision is not None and link.multiplies:
             a, caches[-1:] = as_factor(a, caches[-1:], ctx)
         a, cache = link.layer.forward(theta, a, ctx.at(link))
         caches.append(cache)

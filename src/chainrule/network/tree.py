@@ -55,11 +55,6 @@ def _places(
         source = link
 
 
-def multiplies(link: Link) -> bool:
-    """Return whether the link's input is a factor of a product, of its own or of the first link of a chain inside."""
-    return link.layer.multiplies or any(multiplies(chain[0]) for chain in link.branches if chain)
-
-
 def walk(links: Sequence[Link]) -> Iterator[Link]:
     """Iterate over links, depth first: a block before its inner links."""
     for link in links:

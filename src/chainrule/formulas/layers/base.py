@@ -62,6 +62,11 @@ class Link(NamedTuple):
     branches: tuple[tuple[Link, ...], ...] = ()
     """the chains inside a block"""
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether the input is a factor of a product, of the link's own or of the first link of a chain inside."""
+        return self.layer.multiplies or any(chain[0].multiplies for chain in self.branches if chain)
+
 
 Watch = Callable[[str, Link, Array], None]
 
