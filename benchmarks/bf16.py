@@ -30,6 +30,7 @@ from tables.loaders import TABLES, Table
 
 import chainrule
 from chainrule.core.files import write_whole
+from chainrule.datasets import load_mnist
 from chainrule.engines.native import instruction_set
 
 CASES = (
@@ -64,7 +65,7 @@ def speeds(seconds: float, rounds: int) -> Iterator[dict[str, Any]]:
 
 def of_mnist(precision: Any) -> list[float]:
     """Return the test accuracies of 784-512-512-10 after three epochs, a seed each."""
-    train, test = chainrule.datasets.load_mnist()
+    train, test = load_mnist()
     found = []
     for seed in range(SEEDS):
         layers = [chainrule.Rescale(1 / 255), chainrule.Dense(512), chainrule.ReLU()]
