@@ -246,7 +246,9 @@ class RMSprop(Optimizer):
     def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
         """v = 0, and b = 0 with momentum."""
         return (
-            RMSpropMomentumState(_zeros(theta), _zeros(theta)) if self.momentum else RMSpropState(_zeros(theta))
+            RMSpropMomentumState(_zeros(theta), _zeros(theta))
+            if self.momentum
+            else RMSpropState(_zeros(theta))
         )
 
     def update(
