@@ -90,10 +90,10 @@ template <Order ORDER>
 }
 
 // Sixteen words, a vector of the engines that have words.
-typedef Pair Words __attribute__((vector_size(sizeof(Pair) * BLOCK_WORDS)));
-inline void read(Words& to, const void* from) { std::memcpy(&to, from, sizeof to); }
+typedef Pair WordVector __attribute__((vector_size(sizeof(Pair) * BLOCK_WORDS)));
+inline void read(WordVector& to, const void* from) { std::memcpy(&to, from, sizeof to); }
 // `is_far`: past the caches, which would lose what is read sooner.
-inline void write(const Words& from, Pair* to, [[maybe_unused]] bool is_far) {
+inline void write(const WordVector& from, Pair* to, [[maybe_unused]] bool is_far) {
 #if defined(__AVX512F__)
     if (is_far) return _mm512_stream_si512(reinterpret_cast<__m512i*>(to), reinterpret_cast<const __m512i&>(from));
 #endif
@@ -111,9 +111,9 @@ inline void end_far_writes() {
     constexpr int64_t W = BLOCK_WORDS;
     for (int64_t block = 0; block < rows; block += BLOCK, a += BLOCK * lda, to += W * W)
         for (int64_t k = 0; k < K; k += W) {
-            Words square[W], earlier, later;
+            WordVector square[W], earlier, later;
             Pair* there = to + k / W * tiles;
-            const auto read_row = [&](Words& row, int64_t i) {
+            const auto read_row = [&](WordVector& row, int64_t i) {
                 float rest[W] = {};
                 const bool is_whole = block + i < rows && K - k >= W;
                 if (!is_whole && block + i < rows) std::copy(a + i * lda + k, a + i * lda + K, rest);
@@ -144,14 +144,14 @@ template <Order ORDER>
         Pair* pairs_of_rows = pairs + n0 * words(K) + k / 2 * P;
         for (int64_t w = 0; w < W; ++w)
             for (int64_t j = 0; j < P; j += W) {
-                Words earlier, later;
+                WordVector earlier, later;
                 read(earlier, rounded + first_of<ORDER>(w) * P + j), read(later, rounded + second_of<ORDER>(w) * P + j);
                 write(pair<ORDER>(earlier, later), pairs_of_rows + w * P + j, is_far);
             }
         if (transposed == nullptr) continue;
         Pair* to = transposed + (k / P * words(N) + n0 / 2) * P;
         for (int64_t half = 0; half < P && half < rows; half += W) {
-            Words square[W];
+            WordVector square[W];
             for (int64_t i = 0; i < W; ++i) {
                 Pair row[W];
                 pair_block<ORDER>(rounded + (half + i) * P, row);

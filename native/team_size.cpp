@@ -14,22 +14,23 @@ double median(std::array<double, N> values) {
 }  // namespace
 
 void TeamSize::took(double seconds) {
+    if (trial_ > 0 && seconds_ > LONG && seconds > MUCH_SLOWER * seconds_) return end_trial(false, seconds);
     times_[pieces_] = seconds;
     if (++pieces_ < TOGETHER) return;
-    pieces_ = 0;
     const double now = median(times_);
-    if (trial_ > 0) {
-        const bool is_better = now < (trial_ > count_ ? MORE : FEWER) * seconds_;
-        if (is_better) count_ = trial_, begin(now);
-        wait_ = is_better ? SOON : std::min(2 * wait_, LATE);
-        trial_ = waited_ = 0;
-        return;
-    }
-    if (seconds_ == 0) begin(now);
+    if (trial_ > 0) return end_trial(now < (trial_ > count_ ? MORE : FEWER) * seconds_, now);
+    pieces_ = 0;
+    if (seconds_ == 0) begin(now), wait_ = now > LONG ? 2 * SOON : SOON;
     last_[++medians_ % LAST] = now;
     seconds_ = median(last_);
     least_ = std::min(least_, seconds_);
     if (most_ > 1 && (++waited_ >= wait_ || seconds_ > SLOWER * least_)) trial_ = another(), least_ = seconds_;
+}
+
+void TeamSize::end_trial(bool is_better, double seconds) {
+    if (is_better) count_ = trial_, begin(seconds);
+    wait_ = is_better ? SOON : std::min(2 * wait_, LATE);
+    trial_ = waited_ = pieces_ = 0;
 }
 
 void TeamSize::begin(double seconds) {

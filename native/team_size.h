@@ -22,15 +22,18 @@ class TeamSize {
     }
     // Takes the seconds per step of that piece. The median of TOGETHER pieces counts, because single ones vary: other programs
     // interrupt them, and barriers are sometimes fast and sometimes slow. Programs that work for some milliseconds, as to paint
-    // a picture, slow all pieces of a median: a trial is compared with the median of the last medians.
+    // a picture, slow all pieces of a median: a trial is compared with the median of the last medians. Of long steps, whose trials cost
+    // time, the first one tells if it is much slower, and trials begin later.
     void took(double seconds);
 
    private:
-    static constexpr double PIECE = 1e-3, SLOWER = 1.25;
+    static constexpr double PIECE = 1e-3, LONG = 5e-3, SLOWER = 1.25, MUCH_SLOWER = 1.4;
     static constexpr double MORE = 0.9, FEWER = 0.98;  // of the time: more threads, or fewer, are kept below this
     static constexpr int TOGETHER = 5, LAST = 3;       // pieces, and medians of them
     static constexpr int SOON = 4, LATE = 100;         // medians between two trials, at least and at most
 
+    // Ends a trial.
+    void end_trial(bool is_better, double seconds);
     // Begins with another number of threads, whose steps take so many seconds.
     void begin(double seconds);
     // Half and twice as many threads in turn, from 1 to most.

@@ -78,6 +78,17 @@ def test_work_that_becomes_slower_is_tried_at_once():
     assert worked(native._native.TeamSize(1, 1), {1: 1e-4}, 300) == [1] * 300
 
 
+def test_a_trial_of_long_steps_ends_with_the_first_of_them():
+    steps = {1: 0.19, 2: 0.1}
+    found = worked(native._native.TeamSize(2, 2), steps, 400)
+    assert found[:25] == [2] * 25 and found[:100].count(1) == 1 and found.count(1) <= 3
+    # One thread is found all the same where it is faster, by itself or because other programs use the cores.
+    assert worked(native._native.TeamSize(2, 2), {1: 0.1, 2: 0.19}, 60)[-1] == 1
+    team = native._native.TeamSize(2, 2)
+    worked(team, steps, 200)
+    assert worked(team, {1: 0.19, 2: 0.3}, 30)[-1] == 1
+
+
 def test_a_program_that_works_now_and_then_begins_no_trial_and_decides_none():
     team = native._native.TeamSize(2, 2)
     quick, disturbed = {1: 1.9e-3, 2: 1e-3}, {1: 3.8e-3, 2: 3e-3}
