@@ -9,12 +9,13 @@ import pytest
 
 from chainrule import Augment
 from chainrule.engines.native import engine as native
+from native_runs import FLOATS
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
 
 
-@pytest.mark.parametrize("isa", native._native.instruction_sets())
+@pytest.mark.parametrize("isa", FLOATS)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(28, 28), (5, 9), (1, 1), (17, 3, 3)])
 def test_the_native_engine_has_the_bits_of_the_formula(shape, dtype, isa, monkeypatch):

@@ -14,6 +14,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.trained.persistence import LAYERS
 from full import FULL
+from native_runs import FLOATS, SETS
 from random_layers import PLACES, stands, wanted
 from random_networks import FORMS, Case, Trained, agreement, draw, train
 from sanitized import EVERY, SANITIZED
@@ -21,18 +22,20 @@ from sanitized import EVERY, SANITIZED
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
 
-SETS = native._native.instruction_sets()
-FUSED = [isa for isa in SETS if isa != "baseline" or os.uname().machine == "aarch64"]
-"""Instruction sets that round a product and a sum together."""
 QUICK = -(-len(wanted()) // 50) * 50
 """So many numbers are not slow: each pair of a layer and a place has one of them."""
 
-RUNS = (
-    list(zip(FUSED, itertools.cycle((1, 3, 2)), strict=False))
-    if len(FUSED) > 1
-    else [((FUSED or SETS)[0], threads) for threads in (1, 3)]
-)
-"""Pairs of an instruction set and a number of threads, between which no bit may differ."""
+
+def runs(sets: list[str]) -> list[tuple[str, int]]:
+    """Pairs of an instruction set that rounds a product and a sum together and a number of threads."""
+    fused = [isa for isa in sets if isa != "baseline" or os.uname().machine == "aarch64"]
+    if len(fused) > 1:
+        return list(zip(fused, itertools.cycle((1, 3, 2)), strict=False))
+    return [((fused or sets)[0], threads) for threads in (1, 3)]
+
+
+RUNS = {None: runs(FLOATS), "bf16": runs(SETS)}
+"""Runs between which no bit may differ, by their precision."""
 
 quick = [pytest.param(range(start, start + 50), id=f"from {start}") for start in range(0, QUICK, 50)]
 slow = [
@@ -58,7 +61,7 @@ def test_the_native_engine_agrees_with_the_reference(numbers, monkeypatch):
     """
     for k, case in enumerate(cases(numbers)):
         reference = None if SANITIZED else train(case, "reference")
-        for isa in SETS if SANITIZED or FULL or numbers.start >= QUICK else [SETS[k % len(SETS)]]:
+        for isa in FLOATS if SANITIZED or FULL or numbers.start >= QUICK else [FLOATS[k % len(FLOATS)]]:
             monkeypatch.setenv("CHAINRULE_ISA", isa)
             if reference is None:
                 train(case, "native")
@@ -75,10 +78,11 @@ def test_the_same_bits_on_every_instruction_set_that_fuses_and_any_number_of_thr
     """
     for case in cases(numbers):
         found: dict[tuple, list] = {}
-        for isa, threads in RUNS:
+        precision = "bf16" if case.number % 2 else None
+        for isa, threads in RUNS[precision]:
             monkeypatch.setenv("CHAINRULE_ISA", isa)
             monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-            run = train(case, Compute("native", precision="bf16" if case.number % 2 else None), "float32")
+            run = train(case, Compute("native", precision=precision), "float32")
             found.setdefault(bits(run), []).append((isa, threads))
         assert len(found) == 1, (case.number, found.values(), case.network)
 

@@ -29,6 +29,8 @@ FLOAT64 = 1e-10
 
 
 SETS = native._native.instruction_sets()
+FLOATS = [isa for isa in SETS if isa not in ("amx", "avx512bf16", "wide_tiles")]
+"""Those with an engine of their own: the others multiply bfloat16 numbers in another way."""
 
 
 def data(n: int = 101, features: int = 9) -> tuple[np.ndarray, np.ndarray]:
