@@ -89,11 +89,9 @@ class Compute:
         the network; engine="native" alone is the same as Compute("native").
     device: the device of the xla engine, such as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
     precision: "bf16" to round the factors of matrix products to bfloat16, with sums, weights and the optimizer's state
-        in float32 (native and reference engines); None for the model's own. Each sum is in blocks of 32 terms: with
-        even and odd the two chains of 16 fused multiply-adds of a block, both from 0, and results below 2^-126 as 0,
-            sum_0 = bias or 0      sum_{b+1} = sum_b + (even_b + odd_b)
-        as AMX's tiles add. The bits are the same on every processor with FMA. It is faster with AMX (Intel since 2023)
-        and AVX-512 BF16 (Zen 4 and 5), for wide layers most, and slower than float32 on other processors.
+        in float32 (native and reference engines); None for the model's own. `chainrule.formulas.bf16` has the formula,
+        whose bits are the same on every processor with FMA. Training is faster with AMX (Intel since 2023) and
+        AVX-512 BF16 (Zen 4 and 5), for wide layers most, and slower than in float32 on other processors.
     shards: the parts of each batch, a power of two, distributed over the processes of `chainrule.distributed`: the bits
         depend on the number of shards, not on their distribution. Batch normalization uses the statistics of a shard.
         None for 8 after `distributed.initialize()`, else for whole batches.
