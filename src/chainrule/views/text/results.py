@@ -68,6 +68,4 @@ said.register(Target, lambda result: words.attribution.target(result))
 said.register(Diagnosis, lambda result: words.flow.diagnosis(result))
 said.register(Difference, lambda result: words.derivation.kink(result))
 said.register(Step, lambda result: words.derivation.step(result))
-said.register(
-    Notices, lambda result: words.notices.NOTHING
-)  # of an empty one; each notice has a sentence of its own
+said.register(Notices, lambda result: words.notices.NOTHING)  # each notice has a sentence of its own
