@@ -21,7 +21,7 @@ ESTIMATORS, GUIDE, PYTORCH = "docs/estimators.md", "docs/guide.md", "docs/moving
 NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)"
 MEAN = r"training against {}, 2 threads, geometric mean \| [\d.]+ \| #"
 LARGE = "784-2500-2000-1500-1000-500-10"
-RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{4}}# \|"
+RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{3}}# \|"
 SECONDS = r"\n\| {} \| {} \| [\d.]+ \| \d+ \| # \|"
 BEST_OF_FEW = r"\n- \*\*200 rows, `preset=.best.`\*\* [^\n]*20 tables"
 AUTOGLUON = r"\n\| AutoGluon best \| 20 \| {} \| {} \| [\d.]+ \| {} \| {} \|"
