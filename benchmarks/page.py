@@ -247,10 +247,12 @@ def bf16() -> Iterator[str]:
             rates = cell["rates"]
             own, theirs = rates["chainrule-bf16"], max(rates[p] for p in ("torch-bf16", "torch-autocast"))
             ratios_ = (said(own / rates["chainrule"]), said(own / theirs))
-            rows.append([cell["case"], *map(thousands, (rates["chainrule"], own, theirs)), *ratios_])
+            rows.append(
+                [cell["case"], *map(thousands, (rates["chainrule"], own, rates["torch"], theirs)), *ratios_]
+            )
         heads = [
             "network, batch",
-            *(ALL[p].title for p in BF16_PEERS[:2]),
+            *(ALL[p].title for p in BF16_PEERS[:3]),
             "PyTorch, bf16",
             "to float32",
             "to PyTorch",
