@@ -4,8 +4,8 @@
 // the loops that an activation by itself has (ops/elementwise.h).
 #pragma once
 
-#include "halves.h"
-#include "products.h"
+#include "activations.h"
+#include "matmul.h"
 
 namespace chainrule::CHAINRULE_ISA {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "enumerations.h"
-#include "terms.h"
+#include "matmul.h"
 
 namespace chainrule::CHAINRULE_ISA {
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from chainrule.model import Ensemble as Ensemble
     from chainrule.model import Model as Model
     from chainrule.model import load as load
+    from chainrule.model import open as open
     from chainrule.network.blocks import Residual as Residual
     from chainrule.network.blocks import Skip as Skip
     from chainrule.network.constraints import Constraints as Constraints
@@ -127,7 +128,7 @@ _HOMES = {
         "Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy"
     ),
     "formulas.mean_over_members": "MeanOverMembers",
-    "model": "Ensemble Model load",
+    "model": "Ensemble Model load open",
     "network.network": "Network",
     "formulas.optimizers": "AMSGrad Adagrad Adam AdamW GradientDescent LBFGS Nadam Optimizer RMSprop SGD",
     "formulas.schedules": (

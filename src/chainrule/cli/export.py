@@ -76,6 +76,8 @@ def export(
         if is_named
         else file.with_suffix(endings[0])
     )
+    if path.resolve() == file.resolve():
+        raise ConfigError(f"{path} is the model's own file; name another with --out.")
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
     written = exported(file, path, rows, settings, header, sheet)
     if as_json:

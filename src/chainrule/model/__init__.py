@@ -12,13 +12,15 @@ from chainrule.core.lazy import lazy
 if TYPE_CHECKING:
     from chainrule.model.ensemble import Ensemble, load_any, load_with_others
     from chainrule.model.model import Model, load
+    from chainrule.model.opening import open
 
-__all__ = ["Ensemble", "Model", "load", "load_any", "load_with_others"]
+__all__ = ["Ensemble", "Model", "load", "load_any", "load_with_others", "open"]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "ensemble": "Ensemble load_any load_with_others",
         "model": "Model load",
+        "opening": "open",
     },
 )

@@ -30,6 +30,31 @@ from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
 from chainrule.trained import packing
 
+ONNX = ".onnx"
+"""The ending of files that another format has, from which `load` reads a network too."""
+ELSEWHERE = {
+    (
+        ".pt",
+        ".pth",
+        ".bin",
+        ".ckpt",
+    ): "module.eval(); torch.onnx.export(module, torch.zeros(1, INPUTS), 'net.onnx').",
+    (
+        ".pkl",
+        ".pickle",
+        ".joblib",
+    ): "chainrule.open(FITTED).save('net.safetensors'), of the estimator in memory.",
+    (".zip",): (
+        "policy = PPO.load(PATH).policy; torch.onnx.export(torch.nn.Sequential(policy.mlp_extractor.policy_net, "
+        "policy.action_net), torch.zeros(1, INPUTS), 'policy.onnx')."
+    ),
+    (
+        ".h5",
+        ".hdf5",
+        ".keras",
+    ): "import keras; keras.models.load_model(PATH).export('net.onnx', format='onnx').",
+}
+"""What writes a file that is read, by the endings of files of PyTorch, scikit-learn, Stable-Baselines3 and Keras."""
 SCALE = ".scale"
 """Ends the name of the scales of a tensor."""
 MIN_NUMBERS_TO_ROUND = 512
@@ -332,6 +357,12 @@ def load(
     from safetensors import SafetensorError
 
     path, own = Path(path), by_kind(custom)
+    if path.suffix.lower() == ONNX:
+        from chainrule.trained import onnx_files
+
+        network, theta, states, header = onnx_files.read(path, data)
+        _members(path, header, ensemble)
+        return Saved(network, theta, states, header, {})
     try:
         if data is None:
             with open_regular(path):
@@ -384,12 +415,20 @@ def load(
                     states[link.name] = type(state)(*map(np.reshape, tensors, shapes))
             more = {name: _other(path, file, name) for name in sorted(others)} if with_others else {}
     except SafetensorError as error:
-        raise FormatError(
-            f"{path} is not a complete safetensors file ({error}); save the model again."
-        ) from error
+        raise _unreadable(path, error) from error
     if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
         raise FormatError(f"{path} contains NaN or infinity among its numbers; save the model again.")
     return Saved(network, theta, states, header, more)
+
+
+def _unreadable(path: Path, error: Exception) -> FormatError:
+    """Return the error for a file of another format, with what writes one that can be read."""
+    how = next((how for endings, how in ELSEWHERE.items() if path.suffix.lower() in endings), None)
+    if how is not None:
+        return FormatError(
+            f"{path} is no file that is read, because opening it may run code; write one: {how}"
+        )
+    return FormatError(f"{path} is not a complete safetensors file ({error}); save the model again.")
 
 
 def _other(path: Path, file: Any, name: str) -> NDArray[Any]:

@@ -133,7 +133,7 @@ class Trained(FileMixin):
         """Show the widths of the dense layers and blocks, the number of parameters, and the epochs of training."""
         wide = [link.fan_out for link in self.network.links if link.params or link.branches]
         widths = [str(self.network.inputs), *map(str, wide)]
-        trained = "not trained yet"
+        trained = "not trained yet" if self.is_fresh else "not trained here yet"
         if self.steps_trained:
             trained = f"trained for {counted(self.epochs_trained, 'epoch')}"
         shape = "-".join(widths if len(widths) <= 8 else [*widths[:5], "...", *widths[-2:]])

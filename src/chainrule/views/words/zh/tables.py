@@ -56,12 +56,11 @@ def decided(code: str, facts: Mapping[str, object], said: str) -> str:
     return _OF_TABLES[code].format(**facts) if code in _OF_TABLES else said
 
 
-def became(outcome: str, outputs: int, size: int, merged: int, days: Sequence[str] = ()) -> str:
-    """What became of a column. days: the names of the recurring days, those that were found first at the beginning."""
-    recurring = f"，{len(days):,} 個每年重現的日子（{'、'.join([*days[:3], *['…'] * (len(days) > 3)])}）"
+def became(outcome: str, outputs: int, size: int, merged: int) -> str:
+    """What became of a column."""
     said = {
         "scaled": f"{outputs:,} 個數字",
-        "parts": f"{outputs:,} 個數字：日、年與循環{recurring * bool(days)}",
+        "parts": f"{outputs:,} 個數字：日、年與循環",
         "binary": "1 個數字：-1 或 1",
         "one_hot": f"{outputs:,} 個數字：每個類別一個",
         "embedded": f"{size:,} 個數字的嵌入向量",
