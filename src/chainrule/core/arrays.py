@@ -41,6 +41,14 @@ def sums_by(codes: Array, values: Array, count: int) -> Array:
     return sums.at[codes].add(values)
 
 
+def by_matrix(vectors: Array, W: Array) -> Array:
+    """Multiply all vectors (batch, k, n) of a batch by W (n, m) at once, or by the W (batch, n, m) of each row."""
+    if W.ndim == 3 and W.shape[0] != 1:
+        return vectors @ W
+    batch, k, n = vectors.shape
+    return (vectors.reshape(batch * k, n) @ W.reshape(W.shape[-2:])).reshape(batch, k, W.shape[-1])
+
+
 def subnormal_as_zero(x: NDArray[Any]) -> NDArray[Any]:
     """Replace each subnormal number of x by 0."""
     return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
@@ -81,14 +89,3 @@ def errors_of_means(values: NDArray[np.float64], groups: NDArray[Any] | None = N
     if count < 2:
         return np.full(len(values), np.inf)
     return np.asarray(np.sqrt(count / (count - 1) * np.square(sums).sum(1)) / values.shape[1])
-
-
-def erf(z: Array) -> Array:
-    """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace provides."""
-    if namespace(z).__name__ == "numpy":
-        from scipy.special import erf as scipy_erf
-
-        return scipy_erf(z)
-    from jax.scipy.special import erf as jax_erf
-
-    return jax_erf(z)

@@ -1,9 +1,10 @@
-"""Activations: elementwise functions of the pre-activation, each with its derivative directly beneath.
+"""Activations: elementwise functions of the pre-activation, each with its derivatives directly beneath.
 
     a = name(z)                  z: pre-activation, (batch, width) or any shape.  a: activation, same shape.
     da/dz = name_prime(z, a)     elementwise; of z and a it uses whichever is cheaper.
+    d2a/dz2 = name_second(z, a)  the same; 0 at a kink of an activation that is linear on both sides.
 
-An activation with a parameter takes it last in both: `elu(z, alpha)`, `elu_prime(z, a, alpha)`. Softmax, where each
+An activation with a parameter takes it last in all: `elu(z, alpha)`, `elu_prime(z, a, alpha)`. Softmax, where each
 output of a row depends on every input of it, has a pullback in place of a derivative: it maps dL/da to dL/dz.
 
 All keep the dtype of z and stay finite, without a floating-point warning, for |z| up to 1e4 in float32 and
@@ -15,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from chainrule.core.arrays import Array, erf, namespace
+from chainrule.core.arrays import Array, namespace
 
 
 def identity(z: Array) -> Array:
@@ -26,6 +27,11 @@ def identity(z: Array) -> Array:
 def identity_prime(z: Array, a: Array) -> Array:
     """1"""
     return namespace(z).ones_like(z)
+
+
+def linear_second(z: Array, a: Array, slope: float = 0.0) -> Array:
+    """0, of the activations that are linear on both sides of 0, and at the kink as well"""
+    return namespace(z).zeros_like(z)
 
 
 def relu(z: Array) -> Array:
@@ -43,41 +49,27 @@ def relu_prime(z: Array, a: Array) -> Array:
     return (z > 0).astype(z.dtype)
 
 
-def leaky_relu(z: Array, slope: float = 0.01) -> Array:
+def leaky_relu(z: Array, slope: Array = 0.01) -> Array:
     """ReLU with a small slope on the negative side.
 
     a = max(z, 0) + slope min(z, 0)          a' = 1 where z > 0, else slope          a'(0) = slope
 
-    Source: Maas, Hannun, Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, 2013.
+    slope: a number, or of PReLU (width,), learned.
+    Source: Maas, Hannun, Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, 2013; PReLU: He, Zhang,
+    Ren, Sun, Delving Deep into Rectifiers, arXiv:1502.01852, eq. 1.
     """
     xp = namespace(z)
     return xp.maximum(z, 0) + slope * xp.minimum(z, 0)
 
 
-def leaky_relu_prime(z: Array, a: Array, slope: float = 0.01) -> Array:
+def leaky_relu_prime(z: Array, a: Array, slope: Array = 0.01) -> Array:
     """1 where z > 0, else slope"""
     xp = namespace(z)
     return xp.where(z > 0, xp.ones_like(z), slope)
 
 
-def prelu(z: Array, slope: Array) -> Array:
-    """Leaky ReLU whose slopes are learned, one for each neuron.
-
-    a = max(z, 0) + slope min(z, 0)          da/dz = 1 where z > 0, else slope          da/dz(0) = slope
-                                             da/dslope = min(z, 0)
-    z: (batch, width).  slope: (width,).
-    Source: He, Zhang, Ren, Sun, Delving Deep into Rectifiers, arXiv:1502.01852, eq. 1.
-    """
-    return leaky_relu(z, slope)
-
-
-def prelu_prime(z: Array, a: Array, slope: Array) -> Array:
-    """da/dz = 1 where z > 0, else slope"""
-    return leaky_relu_prime(z, a, slope)
-
-
 def prelu_slope_prime(z: Array, a: Array, slope: Array) -> Array:
-    """da/dslope = min(z, 0), (batch, width): not yet summed over the batch"""
+    """da/dslope of `leaky_relu` = min(z, 0), (batch, width): not yet summed over the batch"""
     return namespace(z).minimum(z, 0)
 
 
@@ -97,6 +89,11 @@ def elu_prime(z: Array, a: Array, alpha: float = 1.0) -> Array:
     return namespace(z).where(z > 0, 1, a + alpha)
 
 
+def elu_second(z: Array, a: Array, alpha: float = 1.0) -> Array:
+    """0 where z > 0, else alpha exp(z) = a + alpha"""
+    return namespace(z).where(z > 0, 0, a + alpha)
+
+
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # they keep mean 0 and variance 1
 
 
@@ -113,6 +110,22 @@ def selu(z: Array) -> Array:
 def selu_prime(z: Array, a: Array) -> Array:
     """scale where z > 0, else scale alpha exp(z) = a + scale alpha"""
     return namespace(z).where(z > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
+
+
+def selu_second(z: Array, a: Array) -> Array:
+    """0 where z > 0, else scale alpha exp(z) = a + scale alpha"""
+    return elu_second(z, a, SELU_SCALE * SELU_ALPHA)
+
+
+def erf(z: Array) -> Array:
+    """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace provides."""
+    if namespace(z).__name__ == "numpy":
+        from scipy.special import erf as scipy_erf
+
+        return scipy_erf(z)
+    from jax.scipy.special import erf as jax_erf
+
+    return jax_erf(z)
 
 
 def _normal_cdf(z: Array) -> Array:
@@ -140,6 +153,11 @@ def gelu_prime(z: Array, a: Array) -> Array:
     return _normal_cdf(z) + z * _normal_cdf_prime(z)
 
 
+def gelu_second(z: Array, a: Array) -> Array:
+    """phi(z) (2 - z^2)"""
+    return _normal_cdf_prime(z) * (2 - z * z)
+
+
 GELU_RATE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
@@ -161,6 +179,13 @@ def gelu_tanh_prime(z: Array, a: Array) -> Array:
     return 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * GELU_RATE * (1 + 3 * GELU_CUBIC * z * z)
 
 
+def gelu_tanh_second(z: Array, a: Array) -> Array:
+    """(1 - tanh^2 u) (u' + z (u'' / 2 - tanh u u'^2))          u'' = sqrt(2/pi) 6 * 0.044715 z"""
+    t = namespace(z).tanh(GELU_RATE * z * (1 + GELU_CUBIC * z * z))
+    first = GELU_RATE * (1 + 3 * GELU_CUBIC * z * z)
+    return (1 - t * t) * (first + z * (3 * GELU_RATE * GELU_CUBIC * z - t * first * first))
+
+
 def silu(z: Array) -> Array:
     """Sigmoid linear unit, also known as swish.
 
@@ -175,6 +200,12 @@ def silu_prime(z: Array, a: Array) -> Array:
     """s + z s (1 - s) = s + a (1 - s)"""
     s = sigmoid(z)
     return s + a * (1 - s)
+
+
+def silu_second(z: Array, a: Array) -> Array:
+    """s (1 - s) (2 + z (1 - 2 s))"""
+    s = sigmoid(z)
+    return s * (1 - s) * (2 + z * (1 - 2 * s))
 
 
 def mish(z: Array) -> Array:
@@ -193,6 +224,12 @@ def mish_prime(z: Array, a: Array) -> Array:
     return t + z * (1 - t * t) * sigmoid(z)
 
 
+def mish_second(z: Array, a: Array) -> Array:
+    """(1 - t^2) s (2 + z (1 - s - 2 t s))          s = sigmoid(z)"""
+    t, s = namespace(z).tanh(softplus(z)), sigmoid(z)
+    return (1 - t * t) * s * (2 + z * (1 - s - 2 * t * s))
+
+
 def softplus(z: Array) -> Array:
     """The smooth ReLU, and the integral of the sigmoid.
 
@@ -207,6 +244,12 @@ def softplus(z: Array) -> Array:
 def softplus_prime(z: Array, a: Array) -> Array:
     """sigmoid(z) = 1 - exp(-a)"""
     return -namespace(z).expm1(-a)
+
+
+def softplus_second(z: Array, a: Array) -> Array:
+    """sigmoid(z) (1 - sigmoid(z)) = (1 - exp(-a)) exp(-a)"""
+    xp = namespace(z)
+    return -xp.expm1(-a) * xp.exp(-a)
 
 
 def sigmoid(z: Array) -> Array:
@@ -226,6 +269,11 @@ def sigmoid_prime(z: Array, a: Array) -> Array:
     return a * (1 - a)
 
 
+def sigmoid_second(z: Array, a: Array) -> Array:
+    """a (1 - a) (1 - 2 a)"""
+    return a * (1 - a) * (1 - 2 * a)
+
+
 def log_sigmoid(z: Array) -> Array:
     """Logarithm of a probability.    a = log(sigmoid(z)) = -softplus(-z)    a' = sigmoid(-z) = 1 - exp(a)"""
     return -softplus(-z)
@@ -236,6 +284,12 @@ def log_sigmoid_prime(z: Array, a: Array) -> Array:
     return -namespace(z).expm1(a)
 
 
+def log_sigmoid_second(z: Array, a: Array) -> Array:
+    """-sigmoid(-z) sigmoid(z) = (exp(a) - 1) exp(a)"""
+    xp = namespace(z)
+    return xp.expm1(a) * xp.exp(a)
+
+
 def tanh(z: Array) -> Array:
     """A sigmoid centered on zero.    a = (exp(z) - exp(-z)) / (exp(z) + exp(-z))    a' = 1 - a^2"""
     return namespace(z).tanh(z)
@@ -244,6 +298,11 @@ def tanh(z: Array) -> Array:
 def tanh_prime(z: Array, a: Array) -> Array:
     """1 - a^2"""
     return 1 - a * a
+
+
+def tanh_second(z: Array, a: Array) -> Array:
+    """-2 a (1 - a^2)"""
+    return -2 * a * (1 - a * a)
 
 
 def softmax(z: Array) -> Array:
@@ -265,6 +324,11 @@ def softmax_pullback(a: Array, delta: Array) -> Array:
     return a * (delta - (delta * a).sum(-1, keepdims=True))
 
 
+def softmax_pullback_tangent(a: Array, delta: Array, a_dot: Array) -> Array:
+    """(dL/dz)' = a' (delta - sum_k delta_k a_k) - a sum_k delta_k a'_k          a' along a direction, delta fixed"""
+    return a_dot * (delta - (delta * a).sum(-1, keepdims=True)) - a * (delta * a_dot).sum(-1, keepdims=True)
+
+
 def log_softmax(z: Array) -> Array:
     """Logarithms of the probabilities of classes from their scores, row by row.
 
@@ -282,17 +346,18 @@ def log_softmax_pullback(a: Array, delta: Array) -> Array:
     return delta - namespace(a).exp(a) * delta.sum(-1, keepdims=True)
 
 
-FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
-    "identity": (identity, identity_prime),
-    "relu": (relu, relu_prime),
-    "selu": (selu, selu_prime),
-    "gelu": (gelu, gelu_prime),
-    "gelu_tanh": (gelu_tanh, gelu_tanh_prime),
-    "silu": (silu, silu_prime),
-    "mish": (mish, mish_prime),
-    "softplus": (softplus, softplus_prime),
-    "sigmoid": (sigmoid, sigmoid_prime),
-    "log_sigmoid": (log_sigmoid, log_sigmoid_prime),
-    "tanh": (tanh, tanh_prime),
+Derivative = Callable[[Array, Array], Array]
+FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Derivative, Derivative]] = {
+    "identity": (identity, identity_prime, linear_second),
+    "relu": (relu, relu_prime, linear_second),
+    "selu": (selu, selu_prime, selu_second),
+    "gelu": (gelu, gelu_prime, gelu_second),
+    "gelu_tanh": (gelu_tanh, gelu_tanh_prime, gelu_tanh_second),
+    "silu": (silu, silu_prime, silu_second),
+    "mish": (mish, mish_prime, mish_second),
+    "softplus": (softplus, softplus_prime, softplus_second),
+    "sigmoid": (sigmoid, sigmoid_prime, sigmoid_second),
+    "log_sigmoid": (log_sigmoid, log_sigmoid_prime, log_sigmoid_second),
+    "tanh": (tanh, tanh_prime, tanh_second),
 }
-"""The elementwise activations without a parameter: (function, derivative). The tests run over this table."""
+"""The elementwise activations without a parameter: (function, derivative, second). The tests run over this table."""

@@ -115,7 +115,7 @@ _SHAPES: dict[str, dict[str, Any]] = {
 FUNCTIONS: dict[str, ElementFunction] = {
     **{
         name: ElementFunction(value, prime, **_SHAPES.get(name, {}))
-        for name, (value, prime) in activations.FUNCTIONS.items()
+        for name, (value, prime, _) in activations.FUNCTIONS.items()
     },
     "leaky_relu": ElementFunction(activations.leaky_relu, activations.leaky_relu_prime),
     "elu": ElementFunction(activations.elu, activations.elu_prime),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.core.arrays import Array, Params, namespace
-from chainrule.formulas.layers.base import Context, Link
+from chainrule.formulas.layers.base import Context, Layer, Link, zeros_like
 from chainrule.network import tree
 
 
@@ -114,9 +114,76 @@ def is_trained(link: Link, ctx: Context) -> bool:
     return any(inner.params != () and inner.name not in ctx.frozen for inner in tree.walk([link]))
 
 
-def zeros_like(params: Params) -> Any:
-    """Return a tree of zeros with the structure of params."""
-    if not isinstance(params, tuple):
-        return namespace(params).zeros_like(params)
-    parts = [zeros_like(part) for part in params]
-    return type(params)(*parts) if hasattr(params, "_fields") else tuple(parts)
+# --- derivatives of the output by the input, in prediction: several vectors for each row, which are the second axis
+
+
+def pullback(
+    links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context, rows: int
+) -> Array:
+    """Compute J^T delta (rows, k, fan_in) with J = d out / d a_0, for k vectors delta of each row.
+
+    delta: (rows, k, fan_out), or (1, k, fan_out) for the same ones in all rows, as then the result may be.
+    """
+    for link, theta, cache in zip(reversed(links), reversed(params), reversed(caches), strict=True):
+        delta = link.layer.pullback(theta, cache, of_rows(link.layer, delta, rows), ctx.at(link))
+    return delta
+
+
+def pushforward(
+    links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], a_dot: Array, ctx: Context, rows: int
+) -> list[Array]:
+    """Compute a_l' = (d a_l / d a_0) a_0' for l = 0 .. L, (rows, k, fan_out) or (1, k, fan_out) each.
+
+    a_dot: (rows, k, fan_in), or (1, k, fan_in) for the same directions in all rows.
+    """
+    dots = [a_dot]
+    for link, theta, cache in zip(links, params, caches, strict=True):
+        dots[-1] = of_rows(link.layer, dots[-1], rows)
+        dots.append(link.layer.pushforward(theta, cache, dots[-1], ctx.at(link)))
+    return dots
+
+
+def pullback_tangent(
+    links: Sequence[Link],
+    params: Sequence[Any],
+    caches: Sequence[Any],
+    delta: Array,
+    a_dot: Array,
+    ctx: Context,
+    rows: int,
+) -> Array:
+    """Compute sum_j delta_j (d^2 out_j / da_0^2) a_0' (rows, k, m, fan_in), the change of `pullback` along a_0'.
+
+    (delta_{l-1})' = (d a_l / d a_{l-1})^T delta_l' + sum_j delta_lj (d^2 a_lj / d a_{l-1}^2) a_{l-1}'
+
+    delta: (rows, k, fan_out).  a_dot: (rows, m, fan_in). Either may be the same for all rows, as above.
+    Returns None where every link is affine between its kinks.
+    Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994.
+    """
+    dots = pushforward(links, params, caches, a_dot, ctx, rows)[:-1]
+    shape = (rows, delta.shape[1], a_dot.shape[1], -1)
+    found = None
+    for link, theta, cache, dot in zip(*map(reversed, (links, params, caches, dots)), strict=True):
+        at, delta = ctx.at(link), of_rows(link.layer, delta, rows)
+        if found is not None:
+            flat = found.reshape(rows, shape[1] * shape[2], link.fan_out)
+            found = link.layer.pullback(theta, cache, flat, at).reshape(*shape[:3], link.fan_in)
+        own = bend(link, theta, cache, delta, dot, at)
+        if own is not None:
+            found = own if found is None else found + own
+        delta = link.layer.pullback(theta, cache, delta, at)
+    return found
+
+
+def bend(link: Link, params: Params, cache: Any, delta: Array, a_dot: Array, ctx: Context) -> Array:
+    """Compute sum_j delta_j (d^2 out_j / da^2) a' of a link; None for 0."""
+    layer = link.layer
+    if layer.is_affine or layer.is_piecewise_affine or layer.reads_codes:
+        return None
+    return layer.pullback_tangent(params, cache, delta, a_dot, ctx)
+
+
+def of_rows(layer: Layer, vectors: Array, rows: int) -> Array:
+    """Return vectors (rows, k, width) from (1, k, width), unless the layer does the same to them in all rows."""
+    is_same = layer.is_affine and (layer.is_elementwise or layer.defines("pullback"))
+    return vectors if is_same else namespace(vectors).broadcast_to(vectors, (rows, *vectors.shape[1:]))

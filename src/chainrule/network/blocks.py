@@ -108,6 +108,33 @@ def joined_tangent(self: Block, params: Params, v: Array, cache: Cache, a_dot: A
     return self.join(*outs)
 
 
+def joined_pullback(self: Block, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+    """F'(a)^T dL/dF + S'(a)^T dL/dS"""
+    assert ctx.link is not None
+    deltas = self.split(delta, ctx)
+    walks = zip(ctx.link.branches, params, cache, deltas, strict=True)
+    return sum(backprop.pullback(*walk, ctx, delta.shape[0]) for walk in walks)
+
+
+def joined_pushforward(self: Block, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+    """join(F', S'), for a linear join"""
+    assert ctx.link is not None
+    walks = zip(ctx.link.branches, params, cache, strict=True)
+    rows, xp = a_dot.shape[0], namespace(a_dot)
+    outs = (backprop.pushforward(*walk, a_dot, ctx, rows)[-1] for walk in walks)
+    return self.join(*(xp.broadcast_to(out, (rows, *out.shape[1:])) for out in outs))
+
+
+def joined_pullback_tangent(
+    self: Block, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+) -> Array:
+    """The sum over the branches, for a linear join; None where both are affine between their kinks."""
+    assert ctx.link is not None
+    walks = zip(ctx.link.branches, params, cache, self.split(delta, ctx), strict=True)
+    parts = [backprop.pullback_tangent(*walk, a_dot, ctx, delta.shape[0]) for walk in walks]
+    return sum(curved) if (curved := [part for part in parts if part is not None]) else None
+
+
 @dataclass(frozen=True, init=False)
 class Residual(Block):
     """A residual block: out = F(a) + P(a), with F the given layers, P the identity, or a W_p if the widths differ.
@@ -117,7 +144,8 @@ class Residual(Block):
     """
 
     joins_linearly = True
-    tangent = joined_tangent
+    tangent, pullback, pushforward = joined_tangent, joined_pullback, joined_pushforward
+    pullback_tangent = joined_pullback_tangent
 
     def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
         """Return a projection if the widths differ, else ()."""
@@ -154,7 +182,8 @@ class Skip(Block):
     """
 
     joins_linearly = True
-    tangent = joined_tangent
+    tangent, pullback, pushforward = joined_tangent, joined_pullback, joined_pushforward
+    pullback_tangent = joined_pullback_tangent
 
     def width(self, fan_in: int) -> int:
         """Return the sum of the widths of branch and input."""
@@ -162,13 +191,13 @@ class Skip(Block):
 
     def join(self, branch: Array, shortcut: Array) -> Array:
         """[F, a]"""
-        return namespace(branch).concatenate([branch, shortcut], axis=1)
+        return namespace(branch).concatenate([branch, shortcut], axis=-1)
 
     def split(self, delta: Array, ctx: Context) -> tuple[Array, Array]:
         """dL/dF = delta[:, :k]      dL/da = delta[:, k:]"""
         assert ctx.link is not None
         k = self.branch_width(ctx.link.fan_in)
-        return delta[:, :k], delta[:, k:]
+        return delta[..., :k], delta[..., k:]
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """concat"""

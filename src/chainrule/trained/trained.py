@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, states_in
@@ -21,6 +21,12 @@ from chainrule.trained import persistence
 from chainrule.trained.evaluation import FEW_ROWS, KeptWalks
 from chainrule.trained.files import FileMixin
 from chainrule.trained.predictor import Predictor
+
+if TYPE_CHECKING:
+    from chainrule.trained.derivatives import Differentiable
+
+OutputsLike: TypeAlias = int | Iterable[int] | None
+"""What a user may give as outputs: the place of one, a list of these, or None for all."""
 
 
 class Trained(FileMixin):
@@ -96,6 +102,81 @@ class Trained(FileMixin):
             return kept.predict(self.theta, self.states, X, threads)
         chosen = select(engine, Plan(self.network, dtype=self.theta.dtype, precision=precision))
         return chosen.predict(self.network, self.theta, self.states, X, batch_size, precision=precision)
+
+    # --- derivatives -----------------------------------------------------------------------------------------------
+
+    def jacobian(
+        self, X: RowsLike, *, of: Literal["outputs", "answer"] = "outputs", outputs: OutputsLike = None
+    ) -> NDArray[Any]:
+        """Compute the derivatives of the outputs by the inputs, J_ki = d f_k / d x_i: (n, outputs, inputs).
+
+            model.jacobian(X)[0, 2]                          # of output 2 by each input, at the first row
+            model.jacobian(X, of="answer", outputs=[1])      # of the probability of the second class
+
+        As in prediction: with the running statistics of batch norm, without dropout. At a kink it is the derivative of
+        training, 0 for ReLU at 0; by a code of an `Embedding` it is 0. In the model's dtype.
+        X: (n, inputs), or one row.
+        of: "outputs" for those of `outputs(X)`, or "answer" for the columns of `predict_proba(X)`, in regression the
+            numbers of `predict(X)`.
+        outputs: the place of an output, or a list of these; None for all.
+        Raises ShapeError and DataError for X, ConfigError for of, outputs, or a custom loss's answer.
+        Source: Griewank, Walther, Evaluating Derivatives, 2nd ed., section 3.2.
+        """
+        return self._differentiable(X, of, outputs).jacobian()
+
+    def hessian(
+        self, X: RowsLike, *, of: Literal["outputs", "answer"] = "outputs", outputs: OutputsLike = None
+    ) -> NDArray[Any]:
+        """Compute the second derivatives, H_kij = d^2 f_k / d x_i d x_j: (n, outputs, inputs, inputs).
+
+        The arguments and errors are those of `jacobian`; X should have few rows, as the result has n * outputs *
+        inputs^2 numbers. At a kink it is 0, so between linear pieces, as of a network with ReLU, it is 0 everywhere. A
+        custom layer needs `tangent` and `pullback_tangent`, a custom activation `second`.
+        """
+        return self._differentiable(X, of, outputs).hessian()
+
+    def jacobian_vector_product(
+        self, X: RowsLike, V: ArrayLike, *, of: Literal["outputs", "answer"] = "outputs"
+    ) -> NDArray[Any]:
+        """Compute J v = sum_i J_ki v_i (n, outputs), the change of the outputs along v, in one forward pass.
+
+        V: (n, inputs), or (inputs,) for the same direction at all rows.  The rest is as in `jacobian`.
+        """
+        return self._differentiable(X, of, None).jacobian_vector(V)
+
+    def vector_jacobian_product(
+        self, X: RowsLike, U: ArrayLike, *, of: Literal["outputs", "answer"] = "outputs"
+    ) -> NDArray[Any]:
+        """Compute u^T J = sum_k u_k J_ki (n, inputs), the gradient of sum_k u_k f_k, in one backward pass.
+
+        U: (n, outputs), or (outputs,) for the same factors at all rows.  The rest is as in `jacobian`.
+        """
+        return self._differentiable(X, of, None).vector_jacobian(U)
+
+    def hessian_vector_product(
+        self,
+        X: RowsLike,
+        V: ArrayLike,
+        *,
+        of: Literal["outputs", "answer"] = "outputs",
+        outputs: OutputsLike = None,
+    ) -> NDArray[Any]:
+        """Compute H v = sum_j H_kij v_j (n, outputs, inputs), the change of `jacobian` along v, without H.
+
+        V: (n, inputs), or (inputs,) for the same direction at all rows.  The rest is as in `hessian`.
+        Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994.
+        """
+        return self._differentiable(X, of, outputs).hessian_vector(V)
+
+    def _differentiable(self, X: RowsLike, of: str, outputs: OutputsLike) -> Differentiable:
+        """Return the model as a function of the rows of X, to be differentiated."""
+        from chainrule.trained.derivatives import differentiable
+
+        f = differentiable(self, self._checked_rows(X), of, outputs)
+        self._warn_if_untrained()
+        return f
+
+    # --- its numbers, replaced -------------------------------------------------------------------------------------
 
     def take(self, theta: NDArray[Any], states: dict[str, Any], trained: tuple[int, int]) -> None:
         """Take other numbers, which are not copied. trained: the epochs and steps that they were trained for."""

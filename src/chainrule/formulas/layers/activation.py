@@ -42,6 +42,10 @@ class Activation(Layer):
         """Compute its derivative at z, where a = f(z)."""
         raise NotImplementedError(f"{type(self).__name__} must define prime(z, a).")
 
+    def second(self, z: Array, a: Array) -> Array:
+        """Compute its second derivative at z, where a = f(z), which only second derivatives of answers need."""
+        raise NotImplementedError(f"{type(self).__name__} must define second(z, a).")
+
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """a = f(z)"""
         z = a
@@ -57,6 +61,13 @@ class Activation(Layer):
         """a' = f'(z) z'"""
         z, a = cache
         return self.prime(z, a) * a_dot
+
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """delta f''(z) z'"""
+        z, a = cache
+        return (delta * self.second(z, a)[:, None])[:, :, None] * a_dot[:, None]
 
     def operations(self, fan_in: int) -> int:
         """Count one operation per neuron, for every activation."""
@@ -83,17 +94,23 @@ def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
 
 @dataclass(frozen=True)
 class FormulaActivation(Activation):
-    """Base class of the activations whose f and f' are a pair of formulas, which take the settings after z and a."""
+    """Base class of the activations whose f, f' and f'' are formulas, which take the settings after z and a."""
 
-    pair: ClassVar[tuple[Callable[..., Array], Callable[..., Array]]]
+    formulas: ClassVar[tuple[Callable[..., Array], Callable[..., Array], Callable[..., Array]]]
 
     def f(self, z: Array) -> Array:
-        """Compute the first of the pair."""
-        return self.pair[0](z, *self._constants())
+        """Compute the first formula."""
+        return self.formulas[0](z, *self._constants())
 
     def prime(self, z: Array, a: Array) -> Array:
-        """Compute the second of the pair."""
-        return self.pair[1](z, a, *self._constants())
+        """Compute the second formula."""
+        return self.formulas[1](z, a, *self._constants())
+
+    def second(self, z: Array, a: Array) -> Array:
+        """Compute the third formula; not for a subclass with another derivative."""
+        if type(self).prime is not FormulaActivation.prime:
+            return super().second(z, a)
+        return self.formulas[2](z, a, *self._constants())
 
     def _constants(self) -> list[Any]:
         return [getattr(self, name) for name in settings_of(type(self))]
@@ -106,7 +123,7 @@ class Identity(FormulaActivation):
     is_increasing = True
     is_affine = True
     is_identity = True
-    pair = (f.identity, f.identity_prime)
+    formulas = (f.identity, f.identity_prime, f.linear_second)
     ops = elementwise
     stacks = True
 
@@ -120,7 +137,7 @@ class ReLU(FormulaActivation):
     is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
-    pair = (f.relu, f.relu_prime)
+    formulas = (f.relu, f.relu_prime, f.linear_second)
     ops = elementwise
     stacks = True
 
@@ -134,7 +151,7 @@ class LeakyReLU(FormulaActivation):
     is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
-    pair = (f.leaky_relu, f.leaky_relu_prime)
+    formulas = (f.leaky_relu, f.leaky_relu_prime, f.linear_second)
     ops = elementwise
     stacks = True
     slope: float = 0.01
@@ -177,13 +194,13 @@ class PReLU(Activation):
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """a = z where z > 0, else slope * z"""
         z = a
-        a = f.prelu(z, params.slope)
+        a = f.leaky_relu(z, params.slope)
         return a, (z, a)
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dz = delta where z > 0, else delta * slope"""
         z, a = cache
-        return self.gradients(params, cache, delta, ctx), delta * f.prelu_prime(z, a, params.slope)
+        return self.gradients(params, cache, delta, ctx), delta * f.leaky_relu_prime(z, a, params.slope)
 
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dslope = sum_i delta_i * z_i where z_i <= 0"""
@@ -198,7 +215,7 @@ class PReLU(Activation):
         """a' = f'(z) z' + df/dslope slope'"""
         z, a = cache
         own = f.prelu_slope_prime(z, a, params.slope) * v.slope
-        return own if a_dot is None else f.prelu_prime(z, a, params.slope) * a_dot + own
+        return own if a_dot is None else f.leaky_relu_prime(z, a, params.slope) * a_dot + own
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """slope (width,)"""
@@ -224,7 +241,7 @@ class ELU(FormulaActivation):
     kind = "elu"
     kinks = (0.0,)
     suits = HeUniform()
-    pair = (f.elu, f.elu_prime)
+    formulas = (f.elu, f.elu_prime, f.elu_second)
     ops = elementwise
     stacks = True
     alpha: float = 1.0
@@ -245,7 +262,7 @@ class SELU(FormulaActivation):
     kind = "selu"
     kinks = (0.0,)
     suits = LeCunNormal()
-    pair = (f.selu, f.selu_prime)
+    formulas = (f.selu, f.selu_prime, f.selu_second)
     ops = elementwise
     stacks = True
 
@@ -259,7 +276,7 @@ class GELU(FormulaActivation):
 
     kind = "gelu"
     suits = HeUniform()
-    pair = (f.gelu, f.gelu_prime)
+    formulas = (f.gelu, f.gelu_prime, f.gelu_second)
     ops = elementwise
     stacks = True
 
@@ -270,7 +287,7 @@ class GELUTanh(FormulaActivation):
 
     kind = "gelu_tanh"
     suits = HeUniform()
-    pair = (f.gelu_tanh, f.gelu_tanh_prime)
+    formulas = (f.gelu_tanh, f.gelu_tanh_prime, f.gelu_tanh_second)
     ops = elementwise
     stacks = True
 
@@ -281,7 +298,7 @@ class SiLU(FormulaActivation):
 
     kind = "silu"
     suits = HeUniform()
-    pair = (f.silu, f.silu_prime)
+    formulas = (f.silu, f.silu_prime, f.silu_second)
     ops = elementwise
     stacks = True
 
@@ -291,7 +308,7 @@ class Mish(FormulaActivation):
     """Mish: a = z tanh(softplus(z))      a' = tanh(softplus(z)) + z sigmoid(z) (1 - tanh(softplus(z))^2)"""
 
     suits = HeUniform()
-    pair = (f.mish, f.mish_prime)
+    formulas = (f.mish, f.mish_prime, f.mish_second)
     ops = elementwise
     stacks = True
 
@@ -302,7 +319,7 @@ class Softplus(FormulaActivation):
 
     is_increasing = True
     suits = HeUniform()
-    pair = (f.softplus, f.softplus_prime)
+    formulas = (f.softplus, f.softplus_prime, f.softplus_second)
     ops = elementwise
     stacks = True
 
@@ -314,7 +331,7 @@ class Sigmoid(FormulaActivation):
     is_increasing = True
     is_bounded = True
     gives_probabilities = True
-    pair = (f.sigmoid, f.sigmoid_prime)
+    formulas = (f.sigmoid, f.sigmoid_prime, f.sigmoid_second)
     ops = elementwise
     stacks = True
 
@@ -325,7 +342,7 @@ class Tanh(FormulaActivation):
 
     is_increasing = True
     is_bounded = True
-    pair = (f.tanh, f.tanh_prime)
+    formulas = (f.tanh, f.tanh_prime, f.tanh_second)
     ops = elementwise
     stacks = True
 
@@ -351,6 +368,19 @@ class Softmax(Activation):
         """dL/dz_k = a_k (delta_k - sum_j delta_j a_j)"""
         _, a = cache
         return (), f.softmax_pullback(a, delta)
+
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/dz_k = a_k (delta_k - sum_j delta_j a_j)"""
+        return f.softmax_pullback(cache[1][:, None], delta)
+
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """a'_k (delta_k - sum_j delta_j a_j) - a_k sum_j delta_j a'_j"""
+        a = cache[1][:, None]
+        return f.softmax_pullback_tangent(
+            a[:, None], delta[:, :, None], f.softmax_pullback(a, a_dot)[:, None]
+        )
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """softmax"""

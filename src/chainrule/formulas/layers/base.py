@@ -24,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, Cache, Params, State
+from chainrule.core.arrays import Array, Cache, Params, State, namespace
 from chainrule.core.elsewhere import LAYER
 from chainrule.core.settings import NamesElsewhere, is_own
 from chainrule.formulas import bf16
@@ -126,7 +126,7 @@ class Context(NamedTuple):
 
 
 OF_A_CLASS = (
-    *("ops", "per_sample", "start_on", "confined"),
+    *("ops", "per_sample", "start_on", "confined", "pullback", "pushforward"),
     *("stacks", "multiplies_by", "knows_its_weights", "is_increasing"),
 )
 """Attributes that subclasses do not inherit, because a subclass may compute something else; it may set them again."""
@@ -206,6 +206,42 @@ class Layer(NamesElsewhere, ABC):
         and the layer is the first with parameters.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define tangent().")
+
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """Compute dL/da alone (batch, k, fan_in), in prediction, for k vectors dL/d out of each row.
+
+        delta: (batch, k, fan_out).  By default from `backward`: of an elementwise layer once, else vector by vector.
+        Subclasses do not inherit this method.
+        """
+        if self.is_identity:
+            return delta
+        xp = namespace(delta)
+        if self.is_elementwise:
+            slopes = self.backward(params, cache, xp.ones_like(delta[:, 0]), ctx)[1]
+            return delta * slopes[:, None]
+        columns = [self.backward(params, cache, delta[:, i], ctx)[1] for i in range(delta.shape[1])]
+        return xp.stack(columns, 1)
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """Compute out' = (d out / da) a' (batch, k, fan_out), in prediction, for k directions a' of each row.
+
+        a_dot: (batch, k, fan_in).  By default from `tangent`. Subclasses do not inherit this method.
+        """
+        if self.is_elementwise or type(self).tangent is symmetric_tangent:
+            return self.pullback(params, cache, a_dot, ctx)
+        still = zeros_like(params)
+        columns = [self.tangent(params, still, cache, a_dot[:, i], ctx) for i in range(a_dot.shape[1])]
+        return namespace(a_dot).stack(columns, 1)
+
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """Compute sum_j delta_j (d^2 out_j / da^2) a', the change of `pullback` along a' where delta is fixed.
+
+        delta: (batch, k, fan_out).  a_dot: (batch, m, fan_in).  Returns (batch, k, m, fan_in), or None for 0. A layer
+        that is affine, or is so between its kinks, needs none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define pullback_tangent().")
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """Compute per-sample gradients: params with a batch axis in front, which sum to `gradients`.
@@ -312,3 +348,11 @@ def symmetric_tangent(
 ) -> Array:
     """out' = J a' with J = J^T, which is `backward` of a'; for layers without parameters."""
     return self.backward(params, cache, a_dot, ctx)[1]
+
+
+def zeros_like(params: Params) -> Any:
+    """Return a tree of zeros with the structure of params."""
+    if not isinstance(params, tuple):
+        return namespace(params).zeros_like(params)
+    parts = [zeros_like(part) for part in params]
+    return type(params)(*parts) if hasattr(params, "_fields") else tuple(parts)

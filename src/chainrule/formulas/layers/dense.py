@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, Cache, Params
+from chainrule.core.arrays import Array, Cache, Params, by_matrix
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import (
@@ -100,6 +100,14 @@ class Dense(Layer):
         own = a @ v.W + v.b
         return own if a_dot is None else a_dot @ params.W + own
 
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/da = delta W^T"""
+        return by_matrix(delta, params.W.T)
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """z' = a' W"""
+        return by_matrix(a_dot, params.W)
+
     def width(self, fan_in: int) -> int:
         """Return units, for every fan_in."""
         return self.units
@@ -167,6 +175,7 @@ class Projection(Dense):
 
     stacks = True
     knows_its_weights = True
+    pullback, pushforward = Dense.pullback, Dense.pushforward
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W"""

@@ -85,8 +85,12 @@ class Embedding(Layer):
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dEi as in `gradients`      dL/dx = delta_rest, and 0 for a code"""
-        of_codes = namespace(delta).zeros((delta.shape[0], len(self.columns)), dtype=delta.dtype)
-        return self.gradients(params, cache, delta, ctx), self.by_column(delta, of_codes)
+        return self.gradients(params, cache, delta, ctx), self.pullback(params, cache, delta, ctx)
+
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/dx = delta_rest, and 0 for a code"""
+        of_codes = namespace(delta).zeros((*delta.shape[:-1], len(self.columns)), dtype=delta.dtype)
+        return self.by_column(delta, of_codes)
 
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dEi[c] = sum of delta_i over the samples with code c"""
@@ -141,10 +145,10 @@ class Embedding(Layer):
         return folded
 
     def by_column(self, out: Array, of_codes: Array) -> Array:
-        """Return the columns of the output that are no vectors, and of_codes (n, k), in the order of x's columns."""
-        kept = out.shape[1] - sum(size for *_, size in self.columns)
+        """Return the columns of the output that are no vectors, and of_codes (..., k), in the order of x's columns."""
+        kept = out.shape[-1] - sum(size for *_, size in self.columns)
         order = [*self.rest(kept + len(self.columns)), *(column for column, *_ in self.columns)]
-        return namespace(out).concatenate([out[:, :kept], of_codes], 1)[:, np.argsort(order)]
+        return namespace(out).concatenate([out[..., :kept], of_codes], -1)[..., np.argsort(order)]
 
     def width(self, fan_in: int) -> int:
         """Return features - k + sum of sizes. Raises ConfigError if x has too few columns."""

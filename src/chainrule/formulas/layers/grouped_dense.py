@@ -95,6 +95,19 @@ class GroupedDense(Layer):
         own = self.affine(v, self.split(cache), ctx)
         return own if a_dot is None else joined(self.split(a_dot) @ params.W) + own
 
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/da_g = delta_g W_g^T"""
+        return self._by_groups(delta, params.W.swapaxes(-1, -2))
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """z_g' = a_g' W_g"""
+        return self._by_groups(a_dot, params.W)
+
+    def _by_groups(self, vectors: Array, W: Array) -> Array:
+        batch, k, width = vectors.shape
+        made = joined(self.split(vectors.reshape(batch * k, width)) @ W)
+        return made.reshape(batch, k, made.shape[1])
+
     def split(self, a: Array) -> Array:
         """Split a (batch, groups * n) into groups of columns (groups, batch, n)."""
         return a.reshape(a.shape[0], self.groups, -1).swapaxes(0, 1)

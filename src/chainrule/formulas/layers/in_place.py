@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.core.settings import check_count
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers.base import Layer
+from chainrule.formulas.layers.base import Context, Layer
 
 
 class InPlace(Layer):
@@ -46,26 +46,41 @@ class InPlace(Layer):
         """Return for each column of the output the column of x that it depends on."""
         return _column_places(self.columns, self.size, fan_in).sources
 
+    def slopes(self, params: Params, cache: Cache) -> Array:
+        """Compute the derivative of each vector by its number (batch, k, size)."""
+        raise NotImplementedError(f"{type(self).__name__} must define slopes(params, cache).")
+
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/dx = delta . de/dx"""
+        rest, parts = self.take(delta)
+        return self.by_column(rest, (parts * self.slopes(params, cache)[:, None]).sum(-1))
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """e' = x' de/dx"""
+        x_dot = a_dot[..., self.embedded(a_dot.shape[-1])]
+        return self.put(a_dot, x_dot[..., None] * self.slopes(params, cache)[:, None])
+
     def put(self, a: Array, vectors: Array) -> Array:
-        """Replace the embedded columns of a (batch, features) by vectors (batch, k, size)."""
-        at = _column_places(self.columns, self.size, a.shape[1])
-        flat = vectors.reshape(vectors.shape[0], -1)
+        """Replace the embedded columns of a (..., features) by vectors (..., k, size)."""
+        at = _column_places(self.columns, self.size, a.shape[-1])
+        flat = vectors.reshape(*vectors.shape[:-2], vectors.shape[-2] * self.size)
         if at.order is None:
             return flat
         xp = namespace(a)
-        return xp.take(xp.concatenate([a[:, at.rest], flat], 1), at.order, axis=1)
+        return xp.take(xp.concatenate([a[..., at.rest], flat], -1), at.order, axis=-1)
 
     def take(self, out: Array) -> tuple[Array, Array]:
-        """Split the output's columns (batch, fan_out) into the unchanged ones and the vectors (batch, k, size)."""
-        at = _column_places(self.columns, self.size, self.fan_in(out.shape[1]))
-        return out[:, at.places], out[:, at.vectors].reshape(out.shape[0], -1, self.size)
+        """Split the output's columns (..., fan_out) into the unchanged ones and the vectors (..., k, size)."""
+        at = _column_places(self.columns, self.size, self.fan_in(out.shape[-1]))
+        k = len(at.vectors) // self.size
+        return out[..., at.places], out[..., at.vectors].reshape(*out.shape[:-1], k, self.size)
 
     def by_column(self, rest: Array, of_x: Array) -> Array:
-        """Merge values of the unchanged columns and of the embedded ones (batch, k) in the order of x's columns."""
-        fan_in = rest.shape[1] + of_x.shape[1]
+        """Merge values of the unchanged columns and of the embedded ones (..., k) in the order of x's columns."""
+        fan_in = rest.shape[-1] + of_x.shape[-1]
         at = _column_places(self.columns, self.size, fan_in)
         order = np.argsort(np.concatenate([at.rest, self.embedded(fan_in)]))
-        return namespace(rest).concatenate([rest, of_x], 1)[:, order]
+        return namespace(rest).concatenate([rest, of_x], -1)[..., order]
 
     def fan_in(self, fan_out: int) -> int:
         """Return the number of features for a number of output columns."""

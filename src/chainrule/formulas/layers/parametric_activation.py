@@ -85,6 +85,12 @@ class ParametricActivation(Activation):
         z, f = cache
         return 1 + params.alpha * (self.function.prime(z, f) - 1)
 
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """delta alpha f''(z) z'"""
+        return self.function.pullback_tangent((), cache, delta * params.alpha, a_dot, ctx)
+
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """alpha (width,), all 1."""
         return ParametricActivationParams(

@@ -60,6 +60,7 @@ class PeriodicEmbedding(InPlace):
     features in tabular deep learning", NeurIPS 2022, eq. 2.
     """
 
+    pullback, pushforward = InPlace.pullback, InPlace.pushforward
     frequencies: int = 16
     size: int = 4
     columns: tuple[int, ...] | None = None
@@ -116,6 +117,23 @@ class PeriodicEmbedding(InPlace):
         z_dot = -xp.sin(cache.t) * (2 * math.pi * turns_dot + v.b1)
         e_dot = by_column(z_dot, params.W2) + by_column(cache.z, v.W2) + v.b2
         return self.put(a_dot, self._beside(e_dot, x_dot))
+
+    def slopes(self, params: Params, cache: Cache) -> Array:
+        """[-2 pi w1 sin(2 pi w1 x + b1) W2, 1], (batch, k, size)"""
+        e = by_column(-2 * math.pi * params.w1 * namespace(cache.x).sin(cache.t), params.W2)
+        return self._beside(e, namespace(e).ones_like(cache.x))
+
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """delta_e . e'' x' with e'' = -(2 pi w1)^2 cos(2 pi w1 x + b1) W2"""
+        curved = by_column(-((2 * math.pi * params.w1) ** 2) * cache.z, params.W2)  # (batch, k, size - 1)
+        _, parts = self.take(delta)
+        of_x = (parts[..., :-1] * curved[:, None]).sum(-1)
+        at = self.embedded(a_dot.shape[-1])
+        made = of_x[:, :, None] * a_dot[:, None, :, at]  # (batch, k, m, embedded)
+        rest = namespace(made).zeros((*made.shape[:3], a_dot.shape[-1] - len(at)), dtype=made.dtype)
+        return self.by_column(rest, made)
 
     def waves(self, params: Params, a: Array) -> Waves:
         """Compute z = cos(2 pi w1 x + b1) of the embedded columns of a (batch, features)."""

@@ -76,6 +76,7 @@ class PiecewiseLinearEmbedding(InPlace):
     """
 
     is_piecewise_affine = True
+    pullback, pushforward = InPlace.pullback, InPlace.pushforward
     size: int = 16
     bins: int = 48
     columns: tuple[int, ...] | None = None

@@ -62,6 +62,15 @@ class Take(Layer):
         """out'[:, j] = a'[:, columns[j]]"""
         return a_dot[..., np.array(self.columns)]
 
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/da as in `backward`"""
+        batch, k, width = delta.shape
+        return self.backward(params, cache, delta.reshape(batch * k, width), ctx)[1].reshape(batch, k, cache)
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """out'[:, j] = a'[:, columns[j]]"""
+        return self.tangent(params, (), cache, a_dot, ctx)
+
     def width(self, fan_in: int) -> int:
         """Return the number of columns. Raises ConfigError if the input has too few."""
         if max(self.columns) >= fan_in:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Params, sums_by
 from chainrule.errors import ConfigError
-from chainrule.formulas.activations import prelu_prime, prelu_slope_prime, softmax_pullback
+from chainrule.formulas.activations import leaky_relu_prime, prelu_slope_prime, softmax_pullback
 from chainrule.formulas.layers import (
     ACTIVATIONS,
     Activation,
@@ -782,7 +782,7 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Params,
         case ("shift", ("b",)):
             return ShiftEdge(link, source, target, ones)
         case ("prelu", ("slope",)):
-            return PReLUEdge(link, source, target, prelu_prime(z, a, params.slope), params=params)
+            return PReLUEdge(link, source, target, leaky_relu_prime(z, a, params.slope), params=params)
         case ("parametric", ("alpha",)):
             f = ACTIVATIONS[op.function or ""](**op.constants)
             slope = 1 + params.alpha * (f.prime(z, f.f(z)) - 1)

@@ -14,6 +14,7 @@ from chainrule.core.random import generator
 from chainrule.data.samples import Batch
 from chainrule.engines import Plan
 from chainrule.formulas.layers import Context, Link
+from chainrule.formulas.layers.base import zeros_like
 from chainrule.formulas.losses import LOSSES
 from chainrule.network import backprop, objective
 
@@ -159,7 +160,7 @@ class Landscape:
         params_dot = self.network.unflatten(theta_dot)
         out_dot = backprop.tangent(self.network.links, self.params, params_dot, self.caches, None, self.ctx)
         out_dot = np.zeros_like(self.out) if out_dot is None else out_dot
-        zeros = backprop.zeros_like(self.params)
+        zeros = zeros_like(self.params)
         along = self.network.flatten(self._add_penalty(zeros)) @ theta_dot
         return float((self._output_gradient() * out_dot).sum() + along)
 

@@ -1,0 +1,283 @@
+"""Derivatives of a network's outputs, or of its answer, by its inputs, of each row: Jacobians, Hessians, products.
+
+    J_ki = d f_k / d x_i (outputs, inputs)          H_kij = d^2 f_k / d x_i d x_j (outputs, inputs, inputs)
+
+by the layers' own `pullback`, `pushforward` and `pullback_tangent`, in prediction mode: with the running statistics of
+batch norm, without dropout. At a kink f' is the one of training (0 for ReLU at 0) and f'' is 0, so a network that is
+linear between its kinks has a Hessian of 0. The derivative by a code of an `Embedding` is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array, Cache, Params, RowsLike, by_matrix
+from chainrule.core.settings import check_choice
+from chainrule.data.checks import as_array
+from chainrule.data.samples import dense, side_by_side
+from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.formulas.layers import (
+    ACTIVATIONS,
+    Activation,
+    Context,
+    Identity,
+    Layer,
+    Link,
+    Scale,
+    Shift,
+    Softmax,
+)
+from chainrule.formulas.layers.columnwise import ScaleParams, ShiftParams
+from chainrule.formulas.losses import Loss
+from chainrule.network import backprop, tree
+from chainrule.trained.prediction import PredictionMixin
+
+NUMBERS_PER_PASS = 1 << 20
+"""The maximum number of derivatives by the outputs of the widest layer in one pass."""
+ANSWERS = {"outputs": False, "answer": True}
+"""The values of `of`: whether predictions are differentiated."""
+
+
+@dataclass(frozen=True)
+class Clamp(Layer):
+    """The limits of predictions: out = min(max(a, low), high), with (low, high) as params, (outputs,) each."""
+
+    is_elementwise = True
+    is_piecewise_affine = True
+
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """min(max(a, low), high)"""
+        return np.clip(a, *params), a
+
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = delta from low to high, else 0"""
+        low, high = params
+        return (), delta * ((cache >= low) & (cache <= high))
+
+
+@dataclass(frozen=True)
+class Exp(Activation):
+    """The exponential function, of predictions: a = exp(z)      a' = a'' = a"""
+
+    def f(self, z: Array) -> Array:
+        """exp(z)"""
+        return np.exp(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """exp(z) = a"""
+        return a
+
+    second = prime
+
+
+@dataclass(frozen=True)
+class MeanAnswer(Layer):
+    """The mean of the members' answers (batch, outputs), from their outputs side by side: mean_g answer(a_g)."""
+
+    answer: Layer
+    members: int
+
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """mean_g answer(a_g)"""
+        parts = (self.answer.forward(params, part, ctx) for part in np.split(a, self.members, -1))
+        outs, caches = zip(*parts, strict=True)
+        return sum(outs) / self.members, caches
+
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da_g = answer'(a_g)^T delta / members"""
+        return (), self.pullback(params, cache, delta[:, None], ctx)[:, 0]
+
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/da_g = answer'(a_g)^T delta / members"""
+        delta = delta / self.members
+        return np.concatenate([self.answer.pullback(params, of, delta, ctx) for of in cache], -1)
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """mean_g answer'(a_g) a_g'"""
+        parts = zip(cache, np.split(a_dot, self.members, -1), strict=True)
+        return sum(self.answer.pushforward(params, of, part, ctx) for of, part in parts) / self.members
+
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """That of each member's answer; None of the identity"""
+        if self.answer.is_affine:
+            return None
+        delta, parts = delta / self.members, zip(cache, np.split(a_dot, self.members, -1), strict=True)
+        curved = [self.answer.pullback_tangent(params, of, delta, part, ctx) for of, part in parts]
+        return np.concatenate(curved, -1)
+
+    def width(self, fan_in: int) -> int:
+        """Return the outputs of one member."""
+        return fan_in // self.members
+
+
+def answer_layers(loss: Loss) -> list[Layer]:
+    """Return `Loss.predict` as layers. Raises ConfigError for a custom loss that does not say by its `ops` how to."""
+    ops = loss.of_member.ops()
+    made: list[Layer] = []
+    last: Layer = Identity()
+    for op in ops or ():
+        if op.name == "softmax":
+            last = Softmax()
+        else:
+            made.append(({"exp": Exp} | ACTIVATIONS)[op.function or ""]())
+    if ops is None or loss.ops() is None:
+        raise ConfigError(
+            f"the derivative of {type(loss).__name__}.predict is not known; ask for of='outputs', or write the loss's "
+            "`ops`, as Loss.ops describes."
+        )
+    return [*made, last if loss.members == 1 else MeanAnswer(last, loss.members)]
+
+
+class Differentiable(NamedTuple):
+    """f of each row of X: a chain of links, and the vectors that choose f among the outputs of the last one."""
+
+    links: tuple[Link, ...]
+    params: tuple[Any, ...]
+    ctx: Context
+    chosen: NDArray[Any]  # (1, k, fan_out)
+    X: Any  # (n, inputs)
+
+    def jacobian(self) -> NDArray[Any]:
+        """Compute J (n, k, inputs)."""
+        return self._in_passes(backprop.pullback, (self._k, self._inputs), self._k, self.chosen)
+
+    def vector_jacobian(self, U: object) -> NDArray[Any]:
+        """Compute sum_k u_k J_k (n, inputs), for U (n, k)."""
+        delta = self._vectors(U, self._k, "U", "output")[:, None] @ self.chosen
+        return self._in_passes(backprop.pullback, (1, self._inputs), 1, delta)[:, 0]
+
+    def jacobian_vector(self, V: object) -> NDArray[Any]:
+        """Compute sum_i J_i v_i (n, k), for V (n, inputs)."""
+        a_dot, last = self._vectors(V, self._inputs, "V", "input")[:, None], (1, self.links[-1].fan_out)
+        made = self._in_passes(lambda *walk: backprop.pushforward(*walk)[-1], last, 1, a_dot)
+        return np.asarray(made[:, 0] @ self.chosen[0].T)
+
+    def hessian(self) -> NDArray[Any]:
+        """Compute H (n, k, inputs, inputs)."""
+        k, m = self._k, self._inputs
+        axes = np.eye(m, dtype=self.chosen.dtype)[None]
+        return self._in_passes(hessian, (k, m, m), k * m, self.chosen, axes)
+
+    def hessian_vector(self, V: object) -> NDArray[Any]:
+        """Compute sum_j H_kij v_j (n, k, inputs), for V (n, inputs)."""
+        a_dot, shape = self._vectors(V, self._inputs, "V", "input")[:, None], (self._k, 1, self._inputs)
+        made = self._in_passes(backprop.pullback_tangent, shape, self._k, self.chosen, a_dot)
+        return made[:, :, 0]
+
+    @property
+    def _k(self) -> int:
+        return int(self.chosen.shape[1])
+
+    @property
+    def _inputs(self) -> int:
+        return self.links[0].fan_in
+
+    def _in_passes(
+        self, walk: Callable[..., Array], shape: tuple[int, ...], count: int, *vectors: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Compute the result (n, *shape) of a walk of `backprop`, some rows at a time.
+
+        count: the vectors of each row that it passes on.  vectors: its arguments, (n, ...), or (1, ...) for all rows.
+        """
+        widest = max(self._inputs, *(link.fan_out for link in tree.walk(self.links)))
+        size, n = max(1, NUMBERS_PER_PASS // (count * widest)), self.X.shape[0]
+        found = np.empty((n, *shape), self.chosen.dtype)
+        for start in range(0, n, size):
+            rows = slice(start, start + size)
+            a = dense(self.X[rows], self.chosen.dtype)
+            own = (each if len(each) == 1 else each[rows] for each in vectors)
+            try:
+                with np.errstate(all="ignore"):  # overflow is visible in the result
+                    _, caches = backprop.forward(self.links, self.params, a, self.ctx)
+                    made = walk(self.links, self.params, caches, *own, self.ctx, len(a))
+            except NotImplementedError as error:
+                raise ConfigError(f"this derivative needs more of a custom layer: {error}") from error
+            if len(a) == n and made is not None and made.shape == found.shape:
+                return np.asarray(made)  # uncopied
+            found[rows] = 0 if made is None else made
+        return found
+
+    def _vectors(self, vectors: object, width: int, name: str, of: str) -> NDArray[Any]:
+        """Check vectors (n, width), one for each row; one (width,) for all rows becomes (1, width)."""
+        given, n = np.asarray(as_array(vectors, name)), self.X.shape[0]
+        if given.shape not in ((width,), (n, width)):
+            raise ShapeError(
+                f"{name} must be a number per {of}, of shape ({width},), or these for each row, ({n}, {width}); its "
+                f"shape is {given.shape}."
+            )
+        if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
+            raise DataError(f"{name} must contain finite real numbers.")
+        return given.reshape(-1, width).astype(self.chosen.dtype)
+
+
+def hessian(
+    links: Sequence[Link],
+    params: Sequence[Any],
+    caches: Sequence[Any],
+    delta: Array,
+    a_dot: Array,
+    ctx: Context,
+    rows: int,
+) -> Array:
+    """Compute sum_l A_l^T (sum_j delta_lj d^2 a_lj / d a_{l-1}^2) A_l (rows, k, m, m), with A_l = d a_{l-1} / d a_0.
+
+    It takes a product of matrices for each link that is curved, and no backward pass for each direction.
+    delta: (1, k, fan_out), d f_k / d out.  a_dot: (1, m, m), the unit vectors.
+    """
+    dots = backprop.pushforward(links, params, caches, a_dot, ctx, rows)[:-1]
+    k, m = delta.shape[1], a_dot.shape[1]
+    found = np.zeros((rows, k * m, m), delta.dtype)
+    for link, theta, cache, dot in zip(*map(reversed, (links, params, caches, dots)), strict=True):
+        at, delta = ctx.at(link), backprop.of_rows(link.layer, delta, rows)
+        own = backprop.bend(link, theta, cache, delta, dot, at)
+        if own is not None:
+            found += by_matrix(own.reshape(rows, k * m, link.fan_in), dot.swapaxes(1, 2))
+        delta = link.layer.pullback(theta, cache, delta, at)
+    return found.reshape(rows, k, m, m)
+
+
+def differentiable(model: PredictionMixin, X: RowsLike, of: str, outputs: Any) -> Differentiable:
+    """Return f as a function of checked rows X. of, outputs: as in `Trained.jacobian`."""
+    network, scale, dtype, width = model.network, model.target_scale, model.dtype, model.network.fan_out
+    is_answer = check_choice(of, ANSWERS, "of")
+    ends: list[tuple[Layer, Any]] = []
+    if scale is not None:
+        mean, std, *limits = (
+            part.astype(dtype)
+            for part in side_by_side(np.empty(width), *(each for each in scale if each is not None))
+        )
+        ends = [(Scale(), ScaleParams(std)), (Shift(), ShiftParams(mean))]
+        if limits and is_answer:
+            ends.append((Clamp(), tuple(limits)))
+    if is_answer:
+        ends += [(layer, ()) for layer in answer_layers(network.loss)]
+    links, params = network.links, network.unflatten(model.theta)
+    for layer, own in ends:
+        before, width = width, layer.width(width)
+        links, params = (*links, Link(layer.kind, 0, layer, before, width, ())), (*params, own)
+    vectors = np.eye(width, dtype=dtype)
+    if is_answer and model.task == "binary":
+        vectors = np.asarray([[-1], [1]], dtype)  # of 1 - p and p
+    chosen = vectors[check_outputs(outputs, len(vectors))][None]
+    return Differentiable(links, params, Context(states=model.states), chosen, X)
+
+
+def check_outputs(outputs: object, count: int) -> NDArray[np.int64]:
+    """Return the places of the chosen outputs. Raises ConfigError unless each is an integer from 0 to count - 1."""
+    if outputs is None:
+        return np.arange(count)
+    given: list[Any] = list(outputs) if isinstance(outputs, Iterable) else [outputs]
+    if not given or any(
+        isinstance(k, bool) or not isinstance(k, int | np.integer) or not 0 <= k < count for k in given
+    ):
+        raise ConfigError(
+            f"outputs must be one of 0 to {count - 1} or a list of these, or None for all, not {outputs!r}."
+        )
+    return np.asarray(given, np.int64)
