@@ -78,10 +78,10 @@ bench-minute: $(STAMP)bench  ## a minute of the same, into the terminal (ARGS="-
 bench-tables: $(STAMP)bench-tables  ## compare with every peer on real tables; writes docs/tables.md (ARGS="--rows 20000", "--only adult")
 	$(BIN)/python benchmarks/run_tables.py $(ARGS)
 
-bench-coverage: $(STAMP)bench-tables  ## measure intervals and sets of labels beside MAPIE and crepes; writes into docs/trust.md (ARGS="--seeds 3")
+bench-coverage: $(STAMP)bench-tables  ## measure intervals and sets of labels beside MAPIE and crepes; writes into benchmarks/notes/intervals.md (ARGS="--seeds 3")
 	$(BIN)/python benchmarks/run_coverage.py $(ARGS)
 
-bench-few: $(STAMP)bench-tables  ## compare the default of few rows with a linear model and CatBoost; writes into docs/estimators.md (ARGS="--rows 50")
+bench-few: $(STAMP)bench-tables  ## compare the default of few rows with a linear model and CatBoost; writes into benchmarks/notes/few_rows.md (ARGS="--rows 50")
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/few_rows.py $(ARGS)
 
 sanitize: $(STAMP)test $(STAMP)sanitize  ## run the native engine's tests under address, undefined-behaviour and thread sanitizers

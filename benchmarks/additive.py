@@ -3,7 +3,7 @@
     python benchmarks/additive.py [--seeds 3] [--rows 3000] [--who additive fast ebm] [TABLE ...] > runs.txt
     python benchmarks/additive.py --read runs.txt
 
-The first form measures and writes a line for each fit, the second one makes the table of docs/trust.md of such lines.
+The first form measures and writes a line for each fit, the second one makes the table of notes/trust.md of them.
 Losses are the squared error and the log loss of as many rows as are trained on. Needs the packages of
 `make bench-tables`, and interpret.
 """

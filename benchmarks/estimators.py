@@ -1,7 +1,7 @@
-"""Time the estimators against scikit-learn's MLP, the same settings side by side, and write the table of the docs.
+"""Time the estimators against scikit-learn's MLP, the same settings side by side, and write its table.
 
     python benchmarks/estimators.py                # prints the table
-    python benchmarks/estimators.py --write        # and puts it into docs/estimators.md
+    python benchmarks/estimators.py --write        # and puts it into benchmarks/notes/estimators.md
     python benchmarks/estimators.py --only iris
 
 Both are fitted in one process, in turn, A B A B ...; a figure is the median of each one's times, a ratio is
@@ -31,7 +31,7 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 
 from chainrule import MLPClassifier, MLPRegressor
 
-PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
+PAGE = Path(__file__).parent / "notes" / "estimators.md"
 MARKS = "<!-- speed -->", "<!-- end of speed -->"
 SHAPES = (
     # widths, batch, rows, epochs

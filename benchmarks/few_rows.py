@@ -42,7 +42,7 @@ from tables.peers import is_category
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "few_rows.jsonl"
-PAGE = ROOT / "docs" / "estimators.md"
+PAGE = ROOT / "benchmarks" / "notes" / "few_rows.md"
 BEGIN, END = "<!-- written by benchmarks/few_rows.py -->", "<!-- end of few rows -->"
 ROWS = (50, 200, 1_000)
 DIGITS = 6

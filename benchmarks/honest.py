@@ -2,7 +2,7 @@
 
     PYTHONPATH=src:benchmarks python benchmarks/honest.py [--seeds 2] [TABLE ...]
 
-It prints the rows of the table in docs/trust.md: R2 on the later rows or on whole groups that no fit has seen. LightGBM
+It prints the rows of a table in notes/trust.md: R2 on the later rows or on whole groups that no fit has seen. LightGBM
 is told the same: it stops early on the same rows held out, and is then fitted to all rows with that number of trees.
 """
 

@@ -1,4 +1,4 @@
-"""What a fit notices of the open tables by itself: the table of docs/trust.md.
+"""What a fit notices of the open tables by itself: the table of benchmarks/notes/trust.md.
 
     python benchmarks/notices.py [--only NAME]
 

@@ -5,7 +5,7 @@
 Each contestant is fitted as in `make bench-tables`, and predicts from the columns as they were read: probabilities or
 numbers. Microseconds and seconds are of the processor, over all cores; contestants take turns, and a figure is the
 median of the rounds. CatBoost gets categories that are already text, and one row as a list, without a data frame.
---write puts the table into docs/estimators.md. Needs the packages of `make bench-tables`.
+--write puts the table into benchmarks/notes/estimators.md. Needs the packages of `make bench-tables`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tables.contestants import CONTESTANTS, ours
 from tables.loaders import TABLES, Table
 from tables.peers import is_category
 
-PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
+PAGE = Path(__file__).parent / "notes" / "estimators.md"
 BEGIN, END = "<!-- written by benchmarks/one_row.py -->", "<!-- end of one row -->"
 NAMES = ("diamonds", "nassCDS", "lending_club")
 MANY, ROUNDS = 100_000, 7

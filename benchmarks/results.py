@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import json
 import os
 import platform
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +141,10 @@ def rounded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [rounded(item) for item in value]
     return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def comma_separated(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as the text of a CSV file, its numbers rounded."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rounded([list(row) for row in rows]))
+    return file.getvalue()

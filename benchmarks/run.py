@@ -141,7 +141,7 @@ def main() -> None:
             results.path.unlink()
             results.path = FOLDER / results.path.name
         results.write()
-        results.path.with_suffix(".md").write_text(page.text(results), "utf-8")
+        page.write(results, results.path.with_suffix(".md"))
         print(f"{results.path}\n{results.path.with_suffix('.md')}")
     newest = Results.newest()
     if newest is not None:

@@ -1,4 +1,4 @@
-"""Coverage and widths of intervals and sets of labels on real tables, beside MAPIE and crepes, into docs/trust.md.
+"""Coverage and widths of intervals and sets of labels on real tables, beside MAPIE and crepes, into notes/intervals.md.
 
     python benchmarks/run_coverage.py [--only NAME] [--rows N] [--seeds N] [--peer-seeds N] [--page-only]
 
@@ -33,7 +33,7 @@ from chainrule.tables.preprocessor import TablePreprocessor
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "coverage.jsonl"
-PAGE = ROOT / "docs" / "trust.md"
+PAGE = ROOT / "benchmarks" / "notes" / "intervals.md"
 BEGIN, END = "<!-- written by benchmarks/run_coverage.py -->", "<!-- end -->"
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 HELD = 0.15

@@ -1,4 +1,4 @@
-// The three products of a dense layer on bfloat16 numbers, with sums in float32: those of matmul.h, in blocks of 32 terms.
+// The three products of a dense layer on bfloat16 numbers, with sums in float32: those of products.h, in blocks of 32 terms.
 //
 //     sum_0 = bias or 0        sum_{b+1} = sum_b + (even_b + odd_b)
 //
@@ -12,13 +12,13 @@
 #pragma once
 
 #include "halves.h"
-#include "matmul.h"
+#include "products.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
 // --- by numbers or pairs: E is float or Pair
 
-// Rows of a tile: each has two chains a vector, half as many rows as a tile of matmul.h.
+// Rows of a tile: each has two chains a vector, half as many rows as a tile of products.h.
 constexpr int CHAIN_ROWS = TILE_ROWS / 2;
 template <class E>
 constexpr int64_t TERMS = std::is_same_v<E, float> ? BLOCK : BLOCK_WORDS;  // of a block

@@ -6,11 +6,35 @@
 #include <limits>
 #include <vector>
 
-#include "epilogues.h"
 #include "blocks32.h"
+#include "epilogues.h"
+#include "one_row.h"
 #include "sparse.h"
 
 namespace chainrule::CHAINRULE_ISA {
+
+// z = a W + b with row-major W: the specification of forward_rows.
+template <class T>
+void forward_naive(const T* a, int64_t lda, const T* W, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
+                   int64_t N) {
+    for (int64_t i = 0; i < rows; ++i)
+        for (int64_t n = 0; n < N; ++n) {
+            T sum = b ? b[n] : T(0);
+            for (int64_t k = 0; k < K; ++k) sum += a[i * lda + k] * W[k * N + n];
+            z[i * ldz + n] = sum;
+        }
+}
+
+// dW = a^T delta, row-major: the specification of gradient_strip.
+template <class T>
+void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW, int64_t batch, int64_t K, int64_t N) {
+    for (int64_t k = 0; k < K; ++k)
+        for (int64_t n = 0; n < N; ++n) {
+            T sum = 0;
+            for (int64_t s = 0; s < batch; ++s) sum += a[s * lda + k] * delta[s * ldd + n];
+            dW[k * N + n] = sum;
+        }
+}
 
 // start + the sum of a(k) w(k), in blocks of 32 terms: the specification of blocks32.h.
 template <class A, class W>

@@ -4,8 +4,8 @@
 // the loops that an activation by itself has (ops/elementwise.h).
 #pragma once
 
-#include "activations.h"
-#include "matmul.h"
+#include "halves.h"
+#include "products.h"
 
 namespace chainrule::CHAINRULE_ISA {
 

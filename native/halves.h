@@ -1,4 +1,4 @@
-// bfloat16 numbers in words of two, as the products in blocks of 32 read them (blocks32.h), and their writers. A bfloat16 number is the
+// bfloat16 numbers, in words of two as the products in blocks of 32 read them (blocks32.h), and their writers. A bfloat16 number is the
 // upper half of a float: what is written has been rounded (round_bf16), or is rounded here where that is said.
 //
 // The terms of a sum lie in blocks of 32, a block in 16 words; terms beyond the last are 0. The two of a word are, in
@@ -11,10 +11,23 @@
 #include <type_traits>
 
 #include "engine.h"
-#include "simd.h"
+#include "panels.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
+// Two bfloat16 numbers.
+using Pair = uint32_t;
+
+#if defined(__wasm__)
+constexpr bool HAS_BF16 = false;  // a page's engine computes in float alone
+#else
+constexpr bool HAS_BF16 = true;
+#endif
+#if defined(CHAINRULE_PAIRS) || defined(CHAINRULE_FOR_wide)
+constexpr bool HAS_PAIRS = true;  // kernels of words, for processors that multiply them
+#else
+constexpr bool HAS_PAIRS = false;  // bfloat16 numbers are multiplied as floats, to the same bits
+#endif
 // Whether an engine in T has products of words.
 template <class T>
 constexpr bool HAS_WORDS = HAS_PAIRS && std::is_same_v<T, float>;
@@ -32,6 +45,15 @@ constexpr int64_t words(int64_t terms) { return in_blocks(terms) / 2; }
 enum class Order { neighbors, crossed };
 constexpr Order order_of(Products products) { return products == Products::tiles ? Order::neighbors : Order::crossed; }
 
+// Calls use with the order of the words that these products read.
+template <class Use>
+void with_order(bool has_tiles, Use&& use) {
+    if (has_tiles)
+        use(std::integral_constant<Order, Order::neighbors>{});
+    else
+        use(std::integral_constant<Order, Order::crossed>{});
+}
+
 // The two terms of word w of a block.
 template <Order ORDER>
 constexpr int64_t first_of(int64_t w) { return ORDER == Order::neighbors ? 2 * w : 4 * (w / 2) + w % 2; }
@@ -47,6 +69,35 @@ template <Order ORDER>
 inline Pair pair(float earlier, float later) {
     return pair<ORDER>(std::bit_cast<Pair>(earlier), std::bit_cast<Pair>(later));
 }
+
+// sum + x[0] w[0] + x[1] w[1], in this order; 0 is the upper half. A product of two bfloat16 numbers is exact in float, so the bits are those of
+// floats. The processor's dot product is written out, so that the rest of the engine of AVX-512 need not be compiled for the
+// processors that have it.
+template <class V, class W>
+inline V multiply_add(Pair x, W w, V sum) {
+#if defined(CHAINRULE_PAIRS)
+    const W both = W{} + x;
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(both), "v"(w));
+    return sum;
+#else
+    const W first = w & 0xffff0000u, second = w << 16;
+    sum = multiply_add(std::bit_cast<float>(x & 0xffff0000u), (V)first, sum);
+    return multiply_add(std::bit_cast<float>(x << 16), (V)second, sum);
+#endif
+}
+
+// x, a float or a vector of them, rounded to bfloat16, to nearest and ties to even; NaN stays NaN.
+template <class V>
+inline void round_bf16(V& x) {
+    using Bits = std::conditional_t<std::is_same_v<V, float>, Pair, std::remove_cvref_t<decltype(x > x)>>;
+    const Bits bits = std::bit_cast<Bits>(x), odd = bits >> 16 & 1, rounded = (bits + 0x7fff + odd) & ~0xffff;
+    x = std::bit_cast<V>((bits & 0x7fffffff) > 0x7f800000 ? bits : rounded);
+}
+// The same of an array. In double nothing happens.
+inline void round_bf16(float* values, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) round_bf16(values[i]);
+}
+inline void round_bf16(double*, int64_t) {}
 
 // The words of BLOCK terms that lie one after the other.
 template <Order ORDER>

@@ -31,7 +31,7 @@ inline Slot flat(const Parameter& given, size_t axes = 0, int64_t part = 0) {
     return {given.start + part * numbers, 1, numbers, given.is_weight, given.is_trained, given.rate, given.decays};
 }
 
-// A slot's numbers: W (K, N) in panels (matmul.h), a vector padded to whole panels; and its moments likewise.
+// A slot's numbers: W (K, N) in panels (panels.h), a vector padded to whole panels; and its moments likewise.
 template <class T>
 struct Panels {
     Array<T> value, moment[3];

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "enumerations.h"
-#include "matmul.h"
+#include "terms.h"
 
 namespace chainrule::CHAINRULE_ISA {
 

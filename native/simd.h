@@ -125,36 +125,6 @@ inline V fused(V x, V y, V z) {
     }
 }
 
-// Two bfloat16 numbers.
-using Pair = uint32_t;
-
-#if defined(__wasm__)
-constexpr bool HAS_BF16 = false;  // a page's engine computes in float alone
-#else
-constexpr bool HAS_BF16 = true;
-#endif
-#if defined(CHAINRULE_PAIRS) || defined(CHAINRULE_FOR_wide)
-constexpr bool HAS_PAIRS = true;  // kernels of words, for processors that multiply them
-#else
-constexpr bool HAS_PAIRS = false;  // bfloat16 numbers are multiplied as floats, to the same bits
-#endif
-
-// sum + x[0] w[0] + x[1] w[1], in this order; 0 is the upper half. A product of two bfloat16 numbers is exact in float, so the bits are those of
-// floats. The processor's dot product is written out, so that the rest of the engine of AVX-512 need not be compiled for the
-// processors that have it.
-template <class V, class W>
-inline V multiply_add(Pair x, W w, V sum) {
-#if defined(CHAINRULE_PAIRS)
-    const W both = W{} + x;
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(both), "v"(w));
-    return sum;
-#else
-    const W first = w & 0xffff0000u, second = w << 16;
-    sum = multiply_add(std::bit_cast<float>(x & 0xffff0000u), (V)first, sum);
-    return multiply_add(std::bit_cast<float>(x << 16), (V)second, sum);
-#endif
-}
-
 // A row of a matrix whose 2 x 2 blocks, DISTANCE numbers on a side, are transposed: [[a, b], [c, d]] becomes [[a, c], [b, d]].
 // From rows `upper` (a, b) and `lower` (c, d), the new upper row, or the LOWER one.
 template <int DISTANCE, bool LOWER, class V, int... J>
@@ -184,44 +154,6 @@ inline void transpose(V (&rows)[L]) {
             }
         transpose<2 * DISTANCE>(rows);
     }
-}
-
-// Columns of a panel: two vectors.
-template <class T>
-constexpr int PANEL = 2 * Simd<T>::LANES;
-
-// A width rounded up to whole panels.
-template <class T>
-constexpr int64_t padded(int64_t width) {
-    return (width + PANEL<T> - 1) / PANEL<T> * PANEL<T>;
-}
-
-// The distance between rows of activations: an odd number of cache lines, or a few. If rows lie a large power of two apart, a
-// column falls into a few sets of the cache, and every pass over it misses.
-template <class T>
-constexpr int64_t distance(int64_t width) {
-    constexpr int64_t LINE = CACHE_LINE / static_cast<int64_t>(sizeof(T)), FEW = 4;
-    const int64_t lines = (padded<T>(width) + LINE - 1) / LINE;
-    return (lines <= FEW ? lines : lines | 1) * LINE;
-}
-
-// x rounded to bfloat16, the upper half of a float, to nearest and ties to even; NaN stays NaN. In double nothing happens.
-inline void round_bf16(float* values, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) {
-        uint32_t bits;
-        std::memcpy(&bits, values + i, sizeof bits);
-        const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
-        bits = (bits & 0x7fffffffu) > 0x7f800000u ? bits : rounded;
-        std::memcpy(values + i, &bits, sizeof bits);
-    }
-}
-inline void round_bf16(double*, int64_t) {}
-// The same of a vector of floats.
-template <class V>
-inline void round_bf16(V& x) {
-    using Bits = std::remove_cvref_t<decltype(x > x)>;
-    const Bits bits = (Bits)x, odd = bits >> 16 & 1, rounded = (bits + 0x7fff + odd) & ~0xffff;
-    x = (V)((bits & 0x7fffffff) > 0x7f800000 ? bits : rounded);
 }
 
 // A matrix that is only read: row i begins at first + i ld.

@@ -3,11 +3,11 @@
 //     forward   z_i = b + sum_k x_ik W[k]          over the entries of row i, k ascending
 //     gradient  dL/dW[k] = sum_i x_ik delta_i      over the entries of column k, i ascending
 //
-// A term with x_ik = 0 adds nothing, so the bits are those of the dense rows (matmul.h).
+// A term with x_ik = 0 adds nothing, so the bits are those of the dense rows (products.h).
 #pragma once
 
 #include "csr.h"
-#include "matmul.h"
+#include "terms.h"
 
 namespace chainrule::CHAINRULE_ISA {
 

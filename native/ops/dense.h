@@ -1,5 +1,5 @@
 // Over 300 lines because a product's way there, back and to dL/dW is one operation.
-// dense: formulas/layers/dense.py in C++, by the products of matmul.h, or of bfloat16 numbers by those of blocks32.h. An activation after
+// dense: formulas/layers/dense.py in C++, by the products of products.h, or of bfloat16 numbers by those of blocks32.h. An activation after
 // it is fused into forward, f'(z) of the product before it into backward (Layout::Part). The first one may read the entries of a CSR
 // matrix (sparse.h).
 //
@@ -7,15 +7,14 @@
 // whole panels, so it may write beyond its group's columns: the next group, which comes after it, writes over that.
 #pragma once
 
-#include "../epilogues.h"
-#include "../operand.h"
+#include "../copies.h"
+#include "../one_row.h"
+#include "../word_products.h"
 #include "base.h"
 #include "elementwise.h"
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-constexpr int64_t ROWS_TOGETHER = 256;      // rows that a thread has in words at a time: they stay in its L2 cache
-constexpr int64_t PLANE = ROWS_TOGETHER * BLOCK;  // sums of a panel for these rows
 constexpr int64_t FAR = 1 << 23;            // parameters of a network from which its copies are written past the caches
 constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
 
@@ -60,37 +59,25 @@ class dense : public Operation<T> {
     bool reads_in_place() const override { return true; }
     bool reads_entries() const override { return op.groups == 1 && !net.is_bf16(); }
 
-    // Tiles of a and delta go from a product to the next in words, without a buffer.
     void lead_to(Operation<T>& next) override {
         if (!net.has_tiles() || !net.trains || op.groups > 1 || next.op.groups > 1) return;
-        next_ = &static_cast<dense&>(next), next_->follow(*this);
+        words_.lead_to(static_cast<dense&>(next).words_);
     }
     [[gnu::cold]] void allocate(int64_t capacity) override {
         const bool goes_back = net.buffers[op.in].needs_gradient;
         int64_t parameters = 0;
         for (const Slot& slot : net.slots) parameters += slot.rows * slot.columns;
         is_far_ = parameters > FAR;
-        if (net.has_words()) {
-            a_.allocate(net.has_tiles(), op.groups, capacity, K_, before_ != nullptr, this->is_trained);
-            delta_.allocate(net.has_tiles(), op.groups, capacity, N_, next_ != nullptr, this->is_trained);
-        }
-        for (int group = 0; group < copies(); ++group) {
-            Copies& W = copies_.emplace_back();
-            if (net.has_words()) {
-                W.pairs.resize(words(K_) * padded<T>(N_));
-                if (net.trains && goes_back) W.transposed_pairs.resize(padded<T>(K_) * words(N_));
-            } else {
-                if (net.is_bf16()) W.rounded.resize(K_ * padded<T>(N_));
-                if (net.trains && goes_back && (net.is_bf16() || !net.is_one_row)) W.transposed.resize(padded<T>(K_) * N_);
-            }
-        }
+        if (net.has_words()) words_.allocate(net.has_tiles(), op.groups, capacity, this->is_trained);
+        copies_.resize(copies());
+        for (Copies<T>& W : copies_) W.allocate(net, K_, N_, net.trains && goes_back);
     }
     int64_t readers() const override { return this->is_trained && this->samples() <= SHORT_BATCH ? strips() : 1; }
     [[gnu::cold]] void reserve(Workspace<T>& own, int64_t rows, int64_t samples) const override {
         const Buffer<T>& in = net.buffers[op.in];
         if (in.needs_gradient && part.accumulates) own.need(rows * in.ld);
-        if (net.has_words()) own.need_words(in_blocks(std::min(ROWS_TOGETHER, rows)) * (words(std::max(K_, N_)) + BLOCK_WORDS));
-        if (next_ != nullptr || before_ != nullptr) own.need(2 * PLANE);
+        if constexpr (HAS_WORDS<T>)
+            if (net.has_words()) words_.reserve(own, rows);
         if (!this->is_trained || net.is_bf16()) return;
         const int64_t together = this->shares_samples(N_) ? std::min(NEAR_BATCH, samples) : samples;
         for (int64_t strip = 0; strip < strips(); ++strip) {
@@ -103,7 +90,7 @@ class dense : public Operation<T> {
     void forward(const Forward<T>& at) override {
         const int64_t n0 = at.block.n0, N = std::min(at.block.n1, N_) - n0;  // n0 = 0 and N = N_ if there are groups
         for (int group = 0; group < op.groups; ++group) {
-            const Copies& W = copies_[of(group)];
+            const Copies<T>& W = copies_[of(group)];
             const T* b = has_bias() ? values[copies() + of(group)] + n0 : nullptr;
             T* to = at.row(at.r0) + group * N_ + n0;
             const Activate<T> over_z{op.function, at.c0(), to, at.ld, net.is_bf16() && net.buffers[op.out].is_multiplied};
@@ -115,9 +102,12 @@ class dense : public Operation<T> {
                 return;
             }
             const Rows<T> a{at.a.first + group * K_, at.a.ld};
-            if (next_ != nullptr)
-                forward_to_next(a, W.pairs, b, at);
-            else if (net.is_bf16())
+            if constexpr (HAS_WORDS<T>)
+                if (words_.leads_forth()) {
+                    words_.forward_to_next(a, W.pairs, b, op.function, at.c0(), at);
+                    continue;
+                }
+            if (net.is_bf16())
                 product_in_blocks<true>(a, panels(group), W.pairs, b, to, at.ld, group, at, over_z);
             else
                 product<true>(a, panels(group) + n0 * K_, b, to, at.ld, K_, N, at, over_z);
@@ -135,8 +125,8 @@ class dense : public Operation<T> {
         if (!part.is_delta) net.round_rows(out.grad, out, at.r0, at.r1);  // else the next product has
         if (at.to == nullptr) {
             if constexpr (HAS_WORDS<T>)
-                for (int group = 0; group < op.groups && !delta_.is_given(); ++group)
-                    delta_.read(at.delta.row(at.r0) + group * N_, at.delta.ld, group, at.r0, at.r1);
+                for (int group = 0; group < op.groups; ++group)
+                    words_.read_delta({at.delta.first + group * N_, at.delta.ld}, group, at.r0, at.r1);
             return;
         }
         const int64_t k0 = at.block.n0, K = std::min(at.block.n1, K_) - k0;  // columns of dL/da of a group
@@ -144,13 +134,16 @@ class dense : public Operation<T> {
         for (int group = 0; group < op.groups; ++group) {
             const int64_t from = group * K_ + k0;
             T *a_grad = at.row(at.r0) + from, *to = at.accumulates ? at.own.scratch.data() + from : a_grad;
-            const Copies& W = copies_[of(group)];
+            const Copies<T>& W = copies_[of(group)];
             const Rows<T> delta{at.delta.first + group * N_, at.delta.ld};
             const TimesPrime<T> finish{before ? before->function : Activation::identity, before ? T(before->c0) : T(0),
                                        &in.a[at.r0 * in.ld + from], a_grad, in.ld, net.is_bf16() && before != nullptr};
-            if (before_ != nullptr) {
-                back_to_before(delta, W.transposed_pairs, *before, at);
-            } else if (net.is_bf16()) {
+            if constexpr (HAS_WORDS<T>)
+                if (words_.leads_back()) {
+                    words_.back_to_before(delta, W.transposed_pairs, before->function, T(before->c0), at);
+                    continue;
+                }
+            if (net.is_bf16()) {
                 product_in_blocks<false>(delta, W.transposed.data(), W.transposed_pairs, nullptr, to, in.ld, group, at, finish);
             } else if (!net.is_one_row) {
                 product<false>(delta, W.transposed.data() + k0 * N_, nullptr, to, in.ld, N_, K, at, finish);
@@ -174,10 +167,14 @@ class dense : public Operation<T> {
     }
 
     void measure_a(Largest<T>& largest, int64_t r0, int64_t r1) const override {
-        if (!measures_words(a_, largest, r0, r1)) Operation<T>::measure_a(largest, r0, r1);
+        if constexpr (HAS_WORDS<T>)
+            if (words_.a().measure(largest, r0, r1)) return;
+        Operation<T>::measure_a(largest, r0, r1);
     }
     void measure_delta(Largest<T>& largest, int64_t r0, int64_t r1) const override {
-        if (!measures_words(delta_, largest, r0, r1)) Operation<T>::measure_delta(largest, r0, r1);
+        if constexpr (HAS_WORDS<T>)
+            if (words_.delta().measure(largest, r0, r1)) return;
+        Operation<T>::measure_delta(largest, r0, r1);
     }
 
     // dL/dW (K, N) = a^T delta, in strips      dL/db (N,) = sum_i delta_i      both summed over the groups that share them
@@ -193,20 +190,17 @@ class dense : public Operation<T> {
                 std::copy(sum, sum + P, sums);
                 for (int group = g0; group < g1; ++group) {
                     if constexpr (HAS_WORDS<T>)
-                        if (delta_.is_given()) {
-                            add_words(delta_.columns(group, n, at.r0), words(at.r1 - at.r0), sums);
-                            continue;
-                        }
+                        if (words_.add_delta(group, n, at.r0, at.r1, sums)) continue;
                     const T* delta = at.delta.first + group * N_ + n;
                     for (int64_t i = at.r0; i < at.r1; ++i)
                         for (int64_t j = 0; j < P; ++j) sums[j] += delta[i * at.delta.ld + j];
                 }
                 std::copy(sums, sums + P, sum);
             });
-        clear_padding(g, at.task.rows(), at.task.columns());
+        if (op.groups > 1) clear_padding(g, at.task.rows(), at.task.columns());  // the last panel of a group has read the next group's delta
     }
     std::optional<Outer<T>> outer(const Task& task) const override {  // dL/dW[k, n] = a[k] delta[n]
-        if (op.groups > 1 || task.place > 0 || takes_entries() || a_.is_given() || delta_.is_given()) return {};
+        if (op.groups > 1 || task.place > 0 || takes_entries() || words_.leads_forth() || words_.leads_back()) return {};
         return Outer<T>{&net.buffers[op.in].a[task.k0], &net.buffers[op.out].grad[task.n0]};
     }
     int64_t rows_of(const Task& task, uint8_t* at) const override {  // those with an entry in the batch
@@ -218,47 +212,19 @@ class dense : public Operation<T> {
         return count;
     }
     bool is_derived_from(int place) const override {
-        return place < copies() && !(copies_[place].transposed.empty() && copies_[place].rounded.empty() && copies_[place].pairs.empty());
+        return place < copies() && !copies_[place].empty();
     }
     void refresh(int place, int64_t k0, int64_t k1, int64_t n0, int64_t n1) override {
-        Copies& copy = copies_[place];
-        for (int64_t n = n0; n < n1; n += PANEL<T>) {
-            if constexpr (HAS_WORDS<T>)
-                if (net.has_words()) {
-                    Pair* transposed = copy.transposed_pairs.empty() ? nullptr : copy.transposed_pairs.data();
-                    const T* strip = values[place] + n * K_ + k0 * PANEL<T>;
-                    with_order(net.has_tiles(), [&](auto order) { pair_strip<order()>(strip, copy.pairs.data(), transposed, k0, k1, n, K_, N_, is_far_); });
-                    continue;
-                }
-            const int64_t at = n * K_ + k0 * PANEL<T>, numbers = (k1 - k0) * PANEL<T>;
-            const T* W = values[place] + at;
-            if (!copy.rounded.empty()) {
-                T* to = &copy.rounded[at];
-                std::copy(W, W + numbers, to);
-                round_bf16(to, numbers);
-                W = to;
-            }
-            if (!copy.transposed.empty()) transpose_strip(W, copy.transposed.data(), k0, k1, n, N_);
-        }
+        copies_[place].refresh(net, values[place], k0, k1, n0, n1, K_, N_, is_far_);
     }
 
    private:
-    // Copies of a W that products read.
-    struct Copies {
-        Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da
-        Array<T> rounded;     // W rounded to bfloat16; empty without bf16 and with pairs
-        Array<Pair> pairs, transposed_pairs;  // with bf16, if products are of words: replace W and the two above
-    };
-
     int group_count() const { return std::max(op.groups, 1); }
     int64_t strips() const { return (K_ + STRIP_ROWS - 1) / STRIP_ROWS; }
     int copies() const { return op.shares ? 1 : op.groups; }  // of W, and of b
     int of(int group) const { return op.shares ? 0 : group; }
     bool has_bias() const { return static_cast<int>(slots.size()) > copies(); }
-    const T* panels(int group) const {
-        const Array<T>& rounded = copies_[of(group)].rounded;
-        return rounded.empty() ? values[of(group)] : rounded.data();
-    }
+    const T* panels(int group) const { return copies_[of(group)].forth(values[of(group)]); }
     bool takes_entries() const { return net.is_sparse && op.in == 0; }
     bool is_packed() const { return N_ >= MANY_PANELS * PANEL<T>; }  // whether the columns of a are packed for dL/dW
 
@@ -275,87 +241,15 @@ class dense : public Operation<T> {
         for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
     }
 
-    // The same of a whole group in bfloat16: forth a W + b, or back delta W^T. Where products are of words, the rows are written as words on
-    // the way, and as words of samples for the gradient.
+    // The same of a whole group in bfloat16: forth a W + b, or back delta W^T.
     template <bool IS_FORTH, class Finish>
     void product_in_blocks(Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz, int group, const Work<T>& at,
                            const Finish& finish) {
         const int64_t K = IS_FORTH ? K_ : N_, N = IS_FORTH ? N_ : K_;
-        if constexpr (!HAS_WORDS<T>) {
-            if constexpr (std::is_same_v<T, float>)
-                forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
-        } else {
-            if (!net.has_words()) return forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
-            each_rows<IS_FORTH>(a, group, at, [&](const Pair* from, int64_t ld, int64_t r, int64_t rows) {
-                const int64_t before = r - at.r0;
-                const auto then = [&](int64_t i0, int64_t i1, int64_t n) { finish(before + i0, before + i1, n); };
-                if (net.has_tiles())
-                    forward_tiles(from, ld, pairs.data(), b, z + before * ldz, ldz, rows, K, N, then);
-                else
-                    forward_chains(from, ld, pairs.data(), words(K), b, z + before * ldz, ldz, rows, words(K), N, then);
-            });
-        }
-    }
-    // The same to the product before or after, of which `to` is the operand: make(tile, r, rows, n) makes the numbers to multiply of a tile
-    // (BLOCK, PANEL) of sums, rows from r and columns from n on.
-    void forward_to_next(Rows<T> a, const Array<Pair>& W, const T* b, const Forward<T>& at) {
         if constexpr (HAS_WORDS<T>)
-            product_of_tiles<true>(a, W, b, at, next_->a_, [&](float* tile, int64_t, int64_t rows, int64_t) {
-                Activate<T>{op.function, at.c0(), tile, PANEL<T>, true}(0, rows, 0);
-            });
-    }
-    void back_to_before(Rows<T> delta, const Array<Pair>& W, const Op& before, const Backward<T>& at) {
-        if constexpr (HAS_WORDS<T>)
-            product_of_tiles<false>(delta, W, nullptr, at, before_->delta_, [&](float* tile, int64_t r, int64_t rows, int64_t k) {
-                alignas(CACHE_LINE) float a[BLOCK * PANEL<T>];
-                for (int64_t i = 0; i < rows; ++i) a_.numbers(r + i, k, PANEL<T>, a + i * PANEL<T>);
-                TimesPrime<T>{before.function, T(before.c0), a, tile, PANEL<T>, true}(0, rows, 0);
-            });
-    }
-    template <bool IS_FORTH, class Make>
-    void product_of_tiles(Rows<T> a, const Array<Pair>& pairs, const T* b, const Work<T>& at, Operand& to, Make&& make) {
-        each_rows<IS_FORTH>(a, 0, at, [&](const Pair* from, int64_t ld, int64_t r, int64_t rows) {
-            constexpr int64_t P = PANEL<T>;
-            T* planes = at.own.scratch.data();
-            const auto then = [&](int64_t i0, int64_t i1, int64_t n) {
-                T* tile = planes + n / P % 2 * PLANE + i0 * P;
-                make(tile, r + i0, i1 - i0, n);
-                to.take(tile, r + i0, i1 - i0, n);
-            };
-            forward_tiles(from, ld, pairs.data(), b, planes, P, rows, IS_FORTH ? K_ : N_, IS_FORTH ? N_ : K_, then, PLANE);
-        });
-    }
-    // Calls use(words, distance of rows, r, rows) for some rows of a or delta at a time, whose words of samples are written on the way.
-    template <bool IS_FORTH, class Use>
-    void each_rows(Rows<T> a, int group, const Work<T>& at, Use&& use) {
-        Operand& operand = IS_FORTH ? a_ : delta_;
-        const int64_t ld = operand.distance();
-        for (int64_t r = at.r0; r < at.r1; r += ROWS_TOGETHER) {
-            const int64_t rows = std::min(ROWS_TOGETHER, at.r1 - r);
-            if (operand.is_given()) {
-                use(operand.row(r), ld, r, rows);
-                continue;
-            }
-            Pair* to = at.own.words.data();
-            with_order(net.has_tiles(), [&](auto order) { pair_columns<order()>(a.row(r), a.ld, to, ld, rows, IS_FORTH ? K_ : N_); });
-            operand.read(a.row(r), a.ld, group, r, r + rows);
-            use(to, ld, r, rows);
-        }
-    }
-    // sums (PANEL,) plus the numbers of words of samples (count, PANEL), in the order of the samples.
-    static void add_words(const Pair* from, int64_t count, T* sums) {
-        constexpr int64_t P = PANEL<T>;
-        for (int64_t w = 0; w < count; ++w, from += P) {
-            for (int64_t j = 0; j < P; ++j) sums[j] += std::bit_cast<float>(from[j] << 16);
-            for (int64_t j = 0; j < P; ++j) sums[j] += std::bit_cast<float>(from[j] & 0xffff0000u);
-        }
-    }
-    void follow(dense& before) { before_ = &before; }
-    // Measures an operand that is given tile by tile. Returns false for another.
-    static bool measures_words(const Operand& operand, Largest<T>& largest, int64_t r0, int64_t r1) {
-        if constexpr (HAS_WORDS<T>)
-            for (int64_t i = r0; i < r1 && operand.is_given(); ++i) operand.measure(i, largest);
-        return operand.is_given();
+            if (net.has_words()) return words_.template product<IS_FORTH>(a, pairs, b, z, ldz, group, at, finish);
+        if constexpr (std::is_same_v<T, float>)
+            forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
     }
 
     void gradient_of_W(const Gradient<T>& at, int g0, int g1, T* g) {
@@ -379,11 +273,7 @@ class dense : public Operation<T> {
                     const bool more = at.more || !begins;
                     if constexpr (HAS_WORDS<T>)
                         if (net.has_words()) {
-                            const Pair *columns = a_.columns(group, task.k0, s), *panel = delta_.columns(group, n, s);
-                            if (net.has_tiles())
-                                gradient_tiles(columns, a_.of_tiles(), panel, to, size, K, N_ - n, more);
-                            else
-                                gradient_chains(columns, a_.of_words(), panel, P, to, words(size), K, N_ - n, more);
+                            words_.gradient(to, group, task.k0, K, n, s, size, more);
                             continue;
                         }
                     if constexpr (std::is_same_v<T, float>)
@@ -417,18 +307,10 @@ class dense : public Operation<T> {
         const auto moment = [&](int k) { return W.moment[k].empty() ? nullptr : &W.moment[k][at]; };
         return {&W.value[at], {moment(0), moment(1), moment(2)}, transposed.empty() ? nullptr : transposed.data(), task.k0, n, N_};
     }
-    // Sets what a gradient g (panels, K, PANEL) has beyond its columns to 0: the last panel of a group has read the next group's delta.
-    void clear_padding(T* g, int64_t K, int64_t columns) const {
-        constexpr int64_t P = PANEL<T>;
-        if (op.groups == 1 || columns % P == 0) return;
-        T* last = g + columns / P * P * K;
-        for (int64_t k = 0; k < K; ++k) std::fill(last + k * P + columns % P, last + (k + 1) * P, T(0));
-    }
     const int64_t K_, N_;         // columns of a group
     bool is_far_ = false;         // whether copies of W are written past the caches
-    std::vector<Copies> copies_;  // of each W
-    Operand a_{Operand::Role::a}, delta_{Operand::Role::delta};  // with words
-    dense *before_ = nullptr, *next_ = nullptr;                  // the products that give a, and delta, tile by tile
+    std::vector<Copies<T>> copies_;  // of each W
+    WordProducts words_{K_, N_};  // with words
 };
 
 template <class T>

@@ -16,7 +16,7 @@ if native.REASON is not None and not os.environ.get("CI"):
 
 SETS = native._native.instruction_sets()
 BLOCK = 256
-"""Sizes up to beyond a block of native/matmul.h, and one more than whole blocks and panels."""
+"""Sizes up to beyond a block of native/panels.h, and one more than whole blocks and panels."""
 
 
 def assert_as_specified(isa: str, rows: int, K: int, N: int, batch: int, seed: int, is_double: bool) -> None:

@@ -45,6 +45,7 @@ from chainrule import (
 )
 from chainrule.engines import ENGINES, Plan, select
 from chainrule.engines.native import engine as native
+from chainrule.formulas.bf16 import rounded
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
@@ -684,12 +685,6 @@ def test_bad_settings_get_a_sentence(name, value, monkeypatch):
         trained("native", Network(9, [Dense(3)], SoftmaxCrossEntropy()), X, y)
 
 
-def to_bf16(x: np.ndarray) -> np.ndarray:
-    """float32 rounded to its upper half, to nearest and ties to even."""
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
-
-
 @pytest.mark.parametrize("n", [1, 2, 31, 32, 33])
 def test_bf16_rounds_what_goes_into_a_product_and_nothing_else(n):
     """One step of gradient descent, written out: float32 sums of products of bfloat16, float32 weights."""
@@ -702,10 +697,10 @@ def test_bf16_rounds_what_goes_into_a_product_and_nothing_else(n):
     model.fit(
         X, y, epochs=1, batch_size=n, shuffle=False, optimizer=chainrule.SGD(rate), engine=BF16
     )  # fmt: skip
-    a0 = to_bf16(X)
-    a1 = to_bf16(np.maximum(a0 @ to_bf16(W1) + b1, 0))
-    delta2 = to_bf16(2 * (a1 @ to_bf16(W2) + b2 - y.astype(np.float32)) / n)
-    delta1 = to_bf16((delta2 @ to_bf16(W2).T) * (a1 > 0))
+    a0 = rounded(X)
+    a1 = rounded(np.maximum(a0 @ rounded(W1) + b1, 0))
+    delta2 = rounded(2 * (a1 @ rounded(W2) + b2 - y.astype(np.float32)) / n)
+    delta1 = rounded((delta2 @ rounded(W2).T) * (a1 > 0))
     expected = (
         W1 - rate * a0.T @ delta1,
         b1 - rate * delta1.sum(0),

@@ -129,7 +129,7 @@ def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
     ranges and cells.
     """
     build, levels = GraphBuilder(), ("b", "a", "ab", "ä")
-    parts = ("days", "year", "year_turn", "weekday_turn", "day_turn")
+    parts = ("days", "year", "year_turn", "leap_day", "weekday_turn", "day_turn")
     text, when, x = (
         build.add(GraphInput(name, holds))
         for name, holds in (("text", "category"), ("when", "date"), ("x", "number"))
@@ -161,7 +161,7 @@ def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
         )
     )
     made += [build.add(OneHot(2), build.add(AboveThreshold(2.5, at_it), x)) for at_it in (True, False)]
-    known = build.add(FilledMissing(np.full(35, -99.0)), build.add(JoinedColumns(), *made))
+    known = build.add(FilledMissing(np.full(36, -99.0)), build.add(JoinedColumns(), *made))
     years = np.array([century + k for century in range(-900, 2500, 100) for k in (-1, 0, 1, 4, 50)])
     begun = (years - 1970).astype("M8[Y]").astype("M8[s]").astype(np.float64)
     dates = np.concatenate([begun, begun - 1, begun + 86400.0 * 59.5, [np.nan]])

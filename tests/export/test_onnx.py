@@ -205,7 +205,7 @@ def test_every_function_of_a_graph_has_words():
 def test_dates_of_many_centuries():
     build = GraphBuilder()
     seen = build.add(GraphInput("seen", "date"))
-    for part in ("year", "year_turn", "weekday_turn", "day_turn"):
+    for part in ("year", "year_turn", "leap_day", "weekday_turn", "day_turn"):
         chosen = GraphBuilder()
         chosen.steps.extend(build.steps)
         graph = chosen.done({"predictions": chosen.add(CalendarPart(part), seen)}, "regression")

@@ -118,7 +118,7 @@ CASES: dict[str, tuple[GraphOperation, tuple[int, ...], float, float]] = {
     "above": (AboveThreshold(0.3), (2,), -2.0, 2.0),
     **{
         f"{part}": (CalendarPart(part, 1e6), (1,), 40 * YEAR, 40 * YEAR + 500 * 86400.0)
-        for part in ("days", "year", "year_turn", "weekday_turn", "day_turn")
+        for part in ("days", "year", "year_turn", "leap_day", "weekday_turn", "day_turn")
     },
 }
 

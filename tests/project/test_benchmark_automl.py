@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from results import comma_separated
 from run_automl import RESULTS, cell
 from tables import automl_page
 from tables.automl import AUTOML, TITLES
@@ -40,6 +41,7 @@ def test_who_is_ahead_and_the_means(cells: Cells):
     assert f"| {FIRST} | AutoGluon best |" not in text
     # losses sqrt(1.1 * 0.8), rows sqrt(100 * 400), sizes sqrt(20 * 80)
     assert "| AutoGluon best | 2 | 0.938 | 1 | 1 | 200 | 40 |" in text
+    assert automl_page.every_cell(cells)[2][:7] == [FIRST, "AutoGluon best", "log loss", 0.55, 60.0, 0.1, 2e7]
     assert f"| {FIRST} | **0.5** | 0.55 |" in text and f"| {SECOND} | 10 | **8** |" in text
 
 
@@ -60,4 +62,7 @@ def test_a_cell_has_scores_seconds_and_size(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_page_is_of_the_results():
     assert set(TITLES) == set(AUTOML)
-    assert automl_page.text(Cells.read(RESULTS)) == (automl_page.DOCS / automl_page.PAGE).read_text("utf-8")
+    cells = Cells.read(RESULTS)
+    assert automl_page.text(cells) == (automl_page.DOCS / automl_page.PAGE).read_text("utf-8")
+    rows = comma_separated(automl_page.every_cell(cells))
+    assert rows == (automl_page.DOCS / automl_page.FILE).read_text("utf-8")

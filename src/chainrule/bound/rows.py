@@ -15,6 +15,7 @@ import datetime
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,9 +25,10 @@ from scipy.special import ndtri
 from chainrule.data.frames import has_few_rows, is_of, is_single
 from chainrule.errors import DataError, ShapeError
 from chainrule.fitting.result import FEW
+from chainrule.graph.columns import DAY
 from chainrule.tables import calendar, kinds
 from chainrule.tables.column import LONGEST, Column, objects, plain, seconds_of, shorten_text
-from chainrule.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, planned
+from chainrule.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, find_ends, planned
 from chainrule.tables.preprocessor import TablePreprocessor, transform_each
 from chainrule.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
 from chainrule.tables.spellings import code_of, spellings, with_truths
@@ -36,6 +38,8 @@ NUMBERS = frozenset((float, int, np.float64, np.float32, np.int64, np.int32))
 """The types that float() reads as a column of them is read."""
 _EPOCH = datetime.datetime(1970, 1, 1)
 DAY_OF_EPOCH = _EPOCH.toordinal()
+DAYS_KEPT = 4096
+"""The days whose effect is kept."""
 
 
 Cells = Sequence[object]
@@ -225,7 +229,7 @@ def as_number(learned: LearnedColumn) -> Callable[[object], float]:
         if type(cell) is datetime.datetime and cell.tzinfo is None:
             seconds = (cell - _EPOCH).total_seconds()
         elif type(cell) is datetime.date:
-            seconds = float(cell.toordinal() - DAY_OF_EPOCH) * calendar.DAY
+            seconds = float(cell.toordinal() - DAY_OF_EPOCH) * DAY
         elif type(cell) is np.datetime64:
             seconds = seconds_of(cell)
         else:
@@ -366,8 +370,8 @@ def _date(part: PlannedColumn, read: Callable[[object], float], largest: float) 
     learned, at = part.learned, part.at
     lanes: list[tuple[int, ScalarFunction, ScalarFunction]] = []
     for k, lane in enumerate(learned.lanes):
-        of_date = _part(lane.part, learned.origin)
-        low, high = map(of_date, learned.ends) if learned.ends else (-math.inf, math.inf)
+        of_date = _part(lane.part, learned)
+        low, high = find_ends(learned, [lane.part])[:, 0].tolist()
         lanes.append((at + k, _clipped(of_date, low, high), scaled(lane, largest)))
     first = at + len(learned.lanes)
     cycles = [(first + 2 * k, _turns(cycle)) for k, cycle in enumerate(learned.cycles)]
@@ -387,21 +391,25 @@ def _date(part: PlannedColumn, read: Callable[[object], float], largest: float) 
     return write
 
 
-def _part(part: str, origin: float) -> ScalarFunction:
-    """Return a part of a date as a number, as `calendar.number`."""
+def _part(part: str, learned: LearnedColumn) -> ScalarFunction:
+    """Return a part of a date as a number, as `LearnedColumn.part_of`."""
+    origin = learned.origin
     if part == "days":
-        return lambda seconds: (seconds - origin) / calendar.DAY
+        return lambda seconds: (seconds - origin) / DAY
     if part == "value":
         return lambda seconds: seconds
 
     def year(seconds: float) -> float:
         if seconds != seconds:
             return math.nan
-        days = math.floor(seconds / calendar.DAY)
+        days = math.floor(seconds / DAY)
         if _FIRST <= days <= _LAST:
             return float(datetime.date.fromordinal(days + DAY_OF_EPOCH).year)
-        return float(calendar.number(np.array([seconds]), part, origin)[0])
+        return float(learned.part_of(np.array([seconds]), part)[0])
 
+    if part == "recurring":
+        of_day = lru_cache(DAYS_KEPT)(lambda day: float(learned.part_of(np.array([day * DAY]), part)[0]))
+        return lambda seconds: 0.0 if seconds != seconds else of_day(seconds // DAY)
     return year
 
 
@@ -419,12 +427,12 @@ def _clipped(of_date: ScalarFunction, low: float, high: float) -> ScalarFunction
 def _turns(cycle: str) -> ScalarFunction:
     """Return which part of a cycle has passed at a date, as `calendar.turns`."""
     if cycle == "weekday":
-        return lambda seconds: (math.floor(seconds / calendar.DAY) + 3) % 7 / 7
+        return lambda seconds: (math.floor(seconds / DAY) + 3) % 7 / 7
     if cycle == "time":
-        return lambda seconds: seconds % calendar.DAY / calendar.DAY
+        return lambda seconds: seconds % DAY / DAY
 
     def of_year(seconds: float) -> float:
-        days = math.floor(seconds / calendar.DAY)
+        days = math.floor(seconds / DAY)
         if _FIRST <= days <= _LAST:
             day = datetime.date.fromordinal(days + DAY_OF_EPOCH)
             return (day.toordinal() - datetime.date(day.year, 1, 1).toordinal()) / 365.25

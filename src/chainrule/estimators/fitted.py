@@ -234,7 +234,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         `chainrule.load` reads the `Model` in it, and `Ensemble.load` an ensemble.
         compact: whether the larger matrices are rounded to 8 bits, with a scale for each output, and what several
         networks have in common is written once: a quarter of the bytes. What is read back then predicts a little
-        differently; on four tables the loss changed by at most 0.1 % (docs/estimators.md).
+        differently; on four tables the loss changed by at most 0.1 %.
         """
         save(self, path, compact=compact)
 

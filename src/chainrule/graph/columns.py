@@ -292,6 +292,7 @@ class CalendarPart(GraphOperation):
     days           (seconds - origin) / 86400, a division to the last bit: a share of equal quantiles depends on it
     year           the year of the Gregorian calendar
     year_turn      (day of the year - 1) / 365.25
+    leap_day       the days since January 1 in a leap year: 0 to 365, 59 on February 29 alone
     weekday_turn   (day of the week) / 7, Monday 0
     day_turn       seconds since midnight / 86400
     """
@@ -317,7 +318,11 @@ class CalendarPart(GraphOperation):
             dates = days.astype("M8[D]")
             years = dates.astype("M8[Y]")
             since = (dates - years.astype("M8[D]")).astype(np.float64)
-            made = years.astype(np.float64) + 1970.0 if self.part == "year" else since / 365.25
+            if self.part == "leap_day":
+                is_short = (years + 1).astype("M8[D]") - years.astype("M8[D]") < np.timedelta64(366, "D")
+                made = since + (is_short & (since >= 59))
+            else:
+                made = years.astype(np.float64) + 1970.0 if self.part == "year" else since / 365.25
         return np.where(missing, np.nan, made).astype(x.dtype, copy=False)
 
     def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
@@ -329,10 +334,10 @@ class CalendarPart(GraphOperation):
         made = widened(*(self.compute(end) for end in boxes[0]))
         if self.part in ("days", "year"):
             return made
-        days = {"day_turn": 1, "weekday_turn": 7, "year_turn": 365}[self.part]
+        days = {"day_turn": 1, "weekday_turn": 7, "year_turn": 365, "leap_day": 365}[self.part]
         first, last = (np.floor(end / DAY) for end in boxes[0])
         is_one = ((last - first < days) & (made.low <= made.high)) | np.isnan(first)
-        end = 366 / 365.25 if self.part == "year_turn" else 1.0
+        end = {"year_turn": 366 / 365.25, "leap_day": 365.0}.get(self.part, 1.0)
         return Box(np.where(is_one, made.low, 0.0), np.where(is_one, made.high, end))
 
 

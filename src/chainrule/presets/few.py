@@ -16,7 +16,7 @@ Of two classes and very few rows, half of a member's logit is a logistic regress
 are drawn by chance (`chainrule.fitting.few_solved`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
-50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
+50, 200 and 1,000 rows; `benchmarks/notes/few_rows.md` has the figures, of the other half too.
 
 Sources: out-of-fold predictions of members that leave out folds, Krogh and Vedelsby, "Neural network ensembles, cross
 validation, and active learning", NeurIPS 1994; the temperature, Guo, Pleiss, Sun and Weinberger, "On calibration of

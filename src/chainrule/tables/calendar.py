@@ -3,6 +3,7 @@
     days         days since the earliest date of training, with their fraction
     year         the calendar year
     year_sin     sin and cos of 2 pi (day of the year - 1) / 365.25: the season, where December is next to January
+    recurring    the effect of recurring days, where the target is another on some each year, else 0
     weekday_sin  sin and cos of 2 pi (day of the week) / 7, Monday 0
     time_sin     sin and cos of 2 pi (seconds since midnight) / 86400
 
@@ -20,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets.numerals import is_missing
+from chainrule.graph.columns import CalendarPart
 
 Array = NDArray[np.float64]
-DAY = 86400.0
-NUMBERS = ("days", "year")
-"""The parts that are scaled like numbers."""
-CYCLES = ("year", "weekday", "time")
-"""The parts that are a sine and a cosine."""
+NUMBERS = ("days", "year", "recurring")
+"""The parts that are scaled like numbers; recurring is 0 but on recurring days (`chainrule.tables.recurring`)."""
+CYCLES = {"year": "year_turn", "weekday": "weekday_turn", "time": "day_turn"}
+"""The parts that are a sine and a cosine, each with the part of `CalendarPart` that says what has passed of it."""
 LATEST = 2e11
 """The largest distance from 1970 in seconds, some 6,000 years: beyond it a date is taken for missing."""
 _ISO = re.compile(
@@ -204,14 +205,6 @@ def read_clock(found: re.Match[str]) -> tuple[int, int, int]:
     return hour, int(parts["minute"]), int(parts["second"] or 0)
 
 
-def number(seconds: Array, part: str, origin: float) -> Array:
-    """Return a part of dates as numbers; NaN for missing dates."""
-    if part == "days":
-        return (seconds - origin) / DAY
-    years, _ = _years(seconds)
-    return np.where(np.isnan(seconds), np.nan, years)
-
-
 def cycle(seconds: Array, part: str) -> tuple[Array, Array]:
     """Return the sine and the cosine of a part of dates; 0 and 0 for missing dates."""
     angle, known = 2 * np.pi * turns(seconds, part), ~np.isnan(seconds)
@@ -221,19 +214,7 @@ def cycle(seconds: Array, part: str) -> tuple[Array, Array]:
 def turns(seconds: Array, part: str) -> Array:
     """Return which part of a cycle has passed at dates; at missing ones as in 1970."""
     there = np.where(np.isnan(seconds), 0.0, seconds)
-    if part == "year":
-        return _years(seconds)[1] / 365.25
-    if part == "weekday":
-        return np.asarray((np.floor(there / DAY) + 3) % 7 / 7)  # 1970 began on a Thursday
-    return np.asarray(there % DAY / DAY)
-
-
-def _years(seconds: Array) -> tuple[Array, Array]:
-    """Return the year and the days since it began; those of 1970 for missing dates."""
-    days = np.floor(np.where(np.isnan(seconds), 0.0, seconds) / DAY).astype("M8[D]")
-    years = days.astype("M8[Y]")
-    since = (days - years.astype("M8[D]")).astype(np.float64)
-    return years.astype(np.float64) + 1970.0, np.asarray(since)
+    return CalendarPart(CYCLES[part]).compute(there[:, None])[:, 0]
 
 
 def as_text(seconds: float) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.tables import calendar, kinds
+from chainrule.graph.columns import DAY
+from chainrule.tables import kinds
 from chainrule.tables.column import Column
 from chainrule.tables.encoding import used_columns
 from chainrule.tables.learned import LearnedColumn
+from chainrule.tables.recurring import RecurringDay, effects
 from chainrule.tables.statistics import Array
 
 GAPS = 0.05
@@ -31,6 +33,17 @@ class ReadColumn(NamedTuple):
     """numbers, dates in seconds since 1970, durations in seconds, or indices of texts; NaN for missing"""
     texts: tuple[str, ...] = ()
     """the categories"""
+    recurring: tuple[RecurringDay, ...] = ()
+    """of dates, the days that come again each year on which the target is another"""
+
+    def day(self, row: int) -> RecurringDay | None:
+        """Return the recurring day that a cell is, of several the one with the largest effect; None for none."""
+        date = self.values[[row]]
+        return max(
+            (each for each in self.recurring if effects(date, [each])[0]),
+            key=lambda each: abs(each.effect),
+            default=None,
+        )
 
     @property
     def is_category(self) -> bool:
@@ -53,7 +66,8 @@ def cells(learned: Sequence[LearnedColumn], named: bool, X: object) -> list[Read
 
 def _cells(learned: LearnedColumn, column: Column) -> ReadColumn:
     if learned.kind not in ("category", "boolean"):
-        return ReadColumn(learned.name, learned.kind, kinds.values(column, learned))
+        values = kinds.values(column, learned)
+        return ReadColumn(learned.name, learned.kind, values, recurring=learned.recurring)
     if learned.kind == "boolean":  # whatever spells it
         texts = learned.categories
         codes = kinds.codes(column, learned, {text: k for k, text in enumerate(texts)})
@@ -66,6 +80,7 @@ def _cells(learned: LearnedColumn, column: Column) -> ReadColumn:
 def typical_row(learned: Sequence[LearnedColumn], impute: str) -> dict[str, NDArray[np.generic]]:
     """Return a table of one row: of a number, date or duration the median, of a category the most frequent one.
 
+    Of dates with recurring days it is the first other day from the median on.
     A category that a file of an earlier release does not name is missing, and so are the columns that are not used.
     impute: what a missing number is replaced by, "median" or "mean"; with the mean the median is that of the quantiles
     or of the scale that was learned, if it has one.
@@ -86,7 +101,10 @@ def find_typical(learned: LearnedColumn, impute: str) -> NDArray[np.generic]:
         return np.array([median])
     if learned.kind == "duration":
         return np.array([round(median * 1e6)], "m8[us]")
-    return np.array([round((learned.origin + median * calendar.DAY) * 1e6)], "M8[us]")
+    date = learned.origin + median * DAY
+    from_it = date + DAY * np.arange(len(learned.recurring) + 1, dtype=np.float64)
+    date = from_it[np.argmin(np.abs(effects(from_it, learned.recurring)))]
+    return np.array([round(date * 1e6)], "M8[us]")
 
 
 def find_median(learned: LearnedColumn, impute: str) -> float:
@@ -136,7 +154,7 @@ def _drawn(each: LearnedColumn, rng: np.random.Generator, rows: int) -> NDArray[
             with np.errstate(over="ignore"):
                 values = np.clip(scale.center + scale.spread * rng.normal(size=rows), -largest, largest)
     if each.kind == "date":
-        values = np.floor(each.origin + values * calendar.DAY)
+        values = np.floor(each.origin + values * DAY)
     values[gaps] = np.nan
     return values
 
@@ -165,6 +183,8 @@ class DescribedColumn(NamedTuple):
     """of its embedding; 0 without one"""
     marks: tuple[float, ...] = ()
     """numbers that stand for missing ones"""
+    recurring: tuple[RecurringDay, ...] = ()
+    """of dates, the days that come again each year on which the target is another"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the column as JSON-safe data; see `chainrule.core.records`."""

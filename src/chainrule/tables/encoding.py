@@ -93,15 +93,6 @@ class Embedded(NamedTuple):
     size: int
 
 
-def embedded(learned: Sequence[LearnedColumn]) -> tuple[Embedded, ...]:
-    """Return the columns of the output that hold codes."""
-    return tuple(
-        Embedded(at, each.codes, each.size)
-        for at, each in place_columns(learned)
-        if each.became == "embedded"
-    )
-
-
 def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that hold scaled numbers, one for each: not what another scale makes of it."""
     found = list[int]()
@@ -118,12 +109,6 @@ def ways(learned: Sequence[LearnedColumn]) -> tuple[str, ...]:
         own = [lane.scale.way for lane in each.lanes] if each.became in ("scaled", "parts") else []
         found += own + [""] * (len(each.outputs()) - len(own))
     return tuple(found)
-
-
-def rising(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
-    """Return the columns of the output that never fall when the number of their column rises: scaled ones and ranks."""
-    scaled = ((at, each.lanes) for at, each in place_columns(learned) if each.became == "scaled")
-    return tuple(at + k for at, lanes in scaled for k in range(len(lanes)))
 
 
 class Encoder:
@@ -201,9 +186,7 @@ class Encoder:
                 continue
             values = kinds.values(column, each)
             for j, name in enumerate(part.parts):
-                found.numbers[part.source + j] = (
-                    values if name == "value" else calendar.number(values, name, each.origin)
-                )
+                found.numbers[part.source + j] = each.part_of(values, name)
             place = part.at + len(each.lanes)
             for cycle in each.cycles:
                 found.outputs.extend(zip((place, place + 1), calendar.cycle(values, cycle), strict=True))

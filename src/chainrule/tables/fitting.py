@@ -16,7 +16,8 @@ from chainrule.core import hints
 from chainrule.core.arrays import evenly_spaced
 from chainrule.datasets import numerals
 from chainrule.errors import DataError, instead
-from chainrule.tables import calendar, kinds, marks
+from chainrule.graph.columns import DAY
+from chainrule.tables import calendar, kinds, marks, recurring
 from chainrule.tables.column import Column
 from chainrule.tables.kinds import Taken
 from chainrule.tables.learned import MOST_CODES, Lane, LearnedColumn
@@ -177,7 +178,7 @@ def learn(
         else:
             found.append(begun)
             numeric.append((k, taken))
-    for k, learned in _numeric(numeric, found, weights, rules):
+    for k, learned in _numeric(numeric, found, weights, rules, target):
         found[k] = learned
     made = [each for each in found if each is not None]
     if all(each.became == "dropped" for each in made):
@@ -328,7 +329,11 @@ def fit_levels(levels: Sequence[float], counts: Sequence[float]) -> Scaling:
 
 
 def _numeric(
-    numeric: list[tuple[int, Taken]], found: list[LearnedColumn | None], weights: Array | None, rules: Rules
+    numeric: list[tuple[int, Taken]],
+    found: list[LearnedColumn | None],
+    weights: Array | None,
+    rules: Rules,
+    target: TargetGiver,
 ) -> list[tuple[int, LearnedColumn]]:
     """Learn of numbers, durations and dates, many at a time."""
     made = []
@@ -337,13 +342,13 @@ def _numeric(
     for start in range(0, len(numeric), step):
         part = numeric[start : start + step]
         lanes: list[tuple[int, str, Array]] = []
-        origins: dict[int, float] = {}
         for k, taken in part:
             if taken.kind != "date":
                 lanes.append((k, "value", taken.values))
                 continue
-            origins[k] = float(np.nanmin(taken.values))
-            lanes += [(k, name, calendar.number(taken.values, name, origins[k])) for name in calendar.NUMBERS]
+            found[k] = dated = _with_calendar(found[k], taken, weights, target)
+            parts = calendar.NUMBERS if dated.recurring else calendar.NUMBERS[:-1]
+            lanes += [(k, name, dated.part_of(taken.values, name)) for name in parts]
         moving: dict[int, list[Lane]] = {}
         for (k, name, _), fitted in zip(
             lanes, learn_lanes([x for *_, x in lanes], weights, rules), strict=True
@@ -359,7 +364,6 @@ def _numeric(
                 became=became,
                 lanes=tuple(moving[k]),
                 cycles=cycles,
-                origin=origins.get(k, 0.0),
                 indicator=indicator,
             )
             if not moving[k] and not cycles:
@@ -371,6 +375,18 @@ def _numeric(
                     learned = begun._replace(why=why)
             made.append((k, learned))
     return made
+
+
+def _with_calendar(
+    begun: LearnedColumn | None, taken: Taken, weights: Array | None, target: TargetGiver
+) -> LearnedColumn:
+    """Return a column of dates with its earliest one, and the recurring days on which the target is another."""
+    assert begun is not None
+    begun = begun._replace(origin=float(np.nanmin(taken.values)))
+    known = target() if np.nanmax(taken.values) - begun.origin >= recurring.SHORTEST * DAY else None
+    if known is None:
+        return begun
+    return begun._replace(recurring=recurring.find(taken.values, known.columns(), weights))
 
 
 def learn_lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[list[Lane]]:

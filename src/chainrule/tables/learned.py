@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from chainrule.core import codec
 from chainrule.core.codec import ASCENDING, DIFFERENT, Condition, Count, from_to, one_of, sized
-from chainrule.tables import calendar, marks
+from chainrule.graph.columns import CalendarPart
+from chainrule.tables import calendar, marks, recurring
 from chainrule.tables.column import LONGEST
+from chainrule.tables.recurring import RecurringDay
 from chainrule.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling
 
 MOST_CODES = 100_000
@@ -37,7 +39,7 @@ class Lane(NamedTuple):
     """One output that is a scaled number: a column's own, a part of its dates, or that of a category."""
 
     part: str
-    """"value", "days" or "year", or the number of a category's output"""
+    """"value", "days", "year" or "recurring", or the number of a category's output"""
     fill: float
     """what a missing value is replaced by"""
     scale: Scaling
@@ -90,6 +92,8 @@ class LearnedColumn(NamedTuple):
     """numbers that stand for missing ones, such as -999"""
     has_words: bool = False
     """whether text without a digit is missing"""
+    recurring: Annotated[tuple[RecurringDay, ...], sized(0, recurring.MOST)] = ()
+    """the days that come again each year on which the target is another"""
 
     def requires(self) -> dict[str, bool]:
         """Return what must hold of it."""
@@ -114,9 +118,18 @@ class LearnedColumn(NamedTuple):
         return {
             "cycles only of a date": not self.cycles or self.kind == "date",
             "marks only of numbers": not self.marks or self.kind == "number",
+            "recurring days only of a date": not self.recurring or self.kind == "date",
             "lanes of different parts": len({(lane.part, lane.scale.way) for lane in self.lanes}) == len(own),
             f"the values of a column that is {self.became}": fits[self.became] and fits_parts and fits_value,
         }
+
+    def part_of(self, values: NDArray[np.float64], part: str) -> NDArray[np.float64]:
+        """Return the numbers of a part, as a lane has it, of values (n,)."""
+        if part == "value":
+            return values
+        if part == "recurring":
+            return recurring.effects(values, self.recurring)
+        return CalendarPart(part, self.origin).compute(values[:, None])[:, 0]
 
     @property
     def codes(self) -> int:
@@ -305,5 +318,6 @@ def find_ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float6
     if not learned.ends:
         return np.array([[-np.inf], [np.inf]]).repeat(len(parts), 1)
     ends = np.array(learned.ends)
-    of_parts = [ends if part == "value" else calendar.number(ends, part, learned.origin) for part in parts]
+    unclipped = np.array([-np.inf, np.inf])
+    of_parts = [unclipped if part == "recurring" else learned.part_of(ends, part) for part in parts]
     return np.stack(of_parts, axis=1)

@@ -23,8 +23,8 @@ from chainrule.tables import calendar, fitting, kinds, marks, reading
 from chainrule.tables.cells import DescribedColumn, DescribedTable
 from chainrule.tables.column import LONGEST
 from chainrule.tables.crossed import Crossed, sides
-from chainrule.tables.encoding import Embedded, Encoder, embedded, numbers, places_of, read_for, rising
-from chainrule.tables.learned import LearnedColumn
+from chainrule.tables.encoding import Embedded, Encoder, numbers, places_of, read_for
+from chainrule.tables.learned import LearnedColumn, place_columns
 from chainrule.tables.marks import check_missing
 from chainrule.tables.rarity import KnownTarget
 from chainrule.tables.rows import as_weights
@@ -50,11 +50,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         inputs = TablePreprocessor().fit_transform(frame)       (n, outputs) float32
 
     Numbers are scaled, and a missing one is replaced by the median and marked by an indicator; categories become one
-    output each or, if more than `max_one_hot`, a code for an embedding; dates become days, year and cycles of season,
-    week and day. Text that parses as numbers or dates is treated as such, but for few words among numbers, which are
-    missing, and whole numbers of a data frame's text that come again, which are codes. Uninformative columns are
-    dropped, with the reason in `columns_`. In prediction columns are matched by name: others are ignored, a missing one
-    is an error, and an unseen category counts as a rare one, or as missing if there were none.
+    output each or, if more than `max_one_hot`, a code for an embedding; dates become days, year, cycles of season, week
+    and day and, where y of two years or more is another on days that come again each year, a number for these
+    (`chainrule.tables.recurring`). Text that parses as numbers or dates is treated as such, but for few words among
+    numbers, which are missing, and whole numbers of a data frame's text that come again, which are codes. Uninformative
+    columns are dropped, with the reason in `columns_`. In prediction columns are matched by name: others are ignored, a
+    missing one is an error, and an unseen category counts as a rare one, or as missing if there were none.
 
     max_one_hot: the maximum categories with an output each; two become one output of -1 and 1, 0 for missing.
     embeddings: whether more categories become a code, 0 for missing; otherwise the 255 most frequent become outputs.
@@ -139,7 +140,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         X: a data frame of pandas, Polars, PyArrow or another library that narwhals supports; a dict of columns; an
         array (n, columns); or a list of mappings, one per row.
-        y: (n,) or (n, outputs), or None; only for min_count="auto".
+        y: (n,) or (n, outputs), or None; only for min_count="auto" and the recurring days of dates.
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
         time: (n,) the time of each row, or None; only for out_of_range="clip", which uses another limit for a number
         that goes up or down with time, see `chainrule.tables.fitting`.
@@ -285,8 +286,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The outputs that are codes: (column of the output, codes with 0, size of the embedding)."""
         self._check_fitted()
         width = sum(len(each.outputs()) for each in self._learned)
-        codes = [Embedded(width + k, pair.cells, pair.size) for k, pair in enumerate(self._crossed)]
-        return (*embedded(self._learned), *codes)
+        crossed = [Embedded(width + k, pair.cells, pair.size) for k, pair in enumerate(self._crossed)]
+        placed = place_columns(self._learned)
+        own = (Embedded(at, each.codes, each.size) for at, each in placed if each.became == "embedded")
+        return (*own, *crossed)
 
     @property
     def numbers_(self) -> tuple[int, ...]:
@@ -298,7 +301,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def rising_(self) -> tuple[int, ...]:
         """The outputs that never fall when the number in their column rises: scaled numbers and ranks."""
         self._check_fitted()
-        return rising(self._learned)
+        scaled = ((at, each.lanes) for at, each in place_columns(self._learned) if each.became == "scaled")
+        return tuple(at + k for at, lanes in scaled for k in range(len(lanes)))
 
     @property
     def sources_(self) -> tuple[int, ...]:
@@ -427,7 +431,7 @@ def describe_columns(learned: Sequence[LearnedColumn], rows: int | None) -> Desc
         tuple(
             DescribedColumn(
                 *(each.name, each.kind, each.why, each.became, each.missing, each.infinite, each.distinct),
-                *(each.merged, len(each.outputs()), each.size, each.marks),
+                *(each.merged, len(each.outputs()), each.size, each.marks, each.recurring),
             )
             for each in learned
         ),

@@ -22,15 +22,16 @@ from chainrule.graph.columns import (
     RankShares,
     TableRows,
     ToPrecision,
+    WholeCodes,
 )
 from chainrule.graph.graph import GraphBuilder, GraphValue
 from chainrule.graph.numbers import Columnwise, Elementwise, JoinedColumns, SelectedColumns
 from chainrule.graph.operation import constant
-from chainrule.tables import calendar, kinds
+from chainrule.tables import calendar, kinds, recurring
 from chainrule.tables.column import Column
 from chainrule.tables.crossed import Side
 from chainrule.tables.encoding import used_columns
-from chainrule.tables.learned import Lane, LearnedColumn, by_way
+from chainrule.tables.learned import Lane, LearnedColumn, by_way, find_ends
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, magnify, tail_of
 from chainrule.tables.spellings import spellings
@@ -161,15 +162,51 @@ class TableSteps:
         return values
 
     def _part(self, values: GraphValue, part: str, each: LearnedColumn) -> GraphValue:
+        if part == "recurring":
+            return self._recurring(values, each)
         if part == "days":
             return self.build.add(CalendarPart("days", each.origin), values, of=each.name)
         if part == "year":
             return self.build.add(CalendarPart("year"), values, of=each.name)
         return values
 
+    def _recurring(self, values: GraphValue, each: LearnedColumn) -> GraphValue:
+        """Add the sum of the effects of the recurring days that a date is, see `recurring.codes_of`."""
+        parts = {
+            part: self.build.add(CalendarPart(part), values, of=each.name)
+            for part in ("weekday_turn", "leap_day", "year", "days")
+        }
+        week = float(recurring.WEEK * recurring.DAYS)
+        code = self.build.add(
+            WeightedSum((week, 1.0)), parts["weekday_turn"], parts["leap_day"], of=each.name
+        )
+        by_day, beside = recurring.effects_by_code(each.recurring)
+        made = self._looked_up(code, np.arange(len(by_day), dtype=np.float64) - 0.5, by_day, each.name)
+        if not beside.any():
+            return made
+        easter = self._looked_up(
+            parts["year"], recurring.YEARS, recurring.easters(), each.name, recurring.NO_DAY
+        )
+        since = self.build.add(WeightedSum((1.0, -1.0)), parts["days"], easter, of=each.name)
+        first = np.arange(len(beside), dtype=np.float64) - recurring.REACH
+        return self.build.add(
+            WeightedSum((1.0, 1.0)), made, self._looked_up(since, first, beside, each.name), of=each.name
+        )
+
+    def _looked_up(
+        self, value: GraphValue, starts: Array, numbers: Array, of: str, other: float = 0.0
+    ) -> GraphValue:
+        """Add numbers[k] where a value is from starts[k], ascending, to the next one, 1 beyond the last; else other."""
+        made = np.concatenate([[other], numbers, [other]])
+        changes = 1 + np.flatnonzero(np.diff(made))
+        edges = np.append(starts, starts[-1] + 1)[changes - 1]
+        cells = self.build.add(CellNumbers(constant(edges)), value, of=of)
+        codes = self.build.add(WholeCodes(len(edges) + 2), cells, of=of)
+        table = np.concatenate([[other], made[:1], made[changes]])
+        return self.build.add(TableRows(constant(table[:, None])), codes, of=of)
+
     def _cycle(self, values: GraphValue, cycle: str, of: str) -> GraphValue:
-        part = {"year": "year_turn", "weekday": "weekday_turn", "time": "day_turn"}[cycle]
-        turns = self.build.add(CalendarPart(part), values, of=of)
+        turns = self.build.add(CalendarPart(calendar.CYCLES[cycle]), values, of=of)
         waves = [self.build.add(Elementwise(wave), turns, of=of) for wave in ("sin_turns", "cos_turns")]
         both = self.build.add(JoinedColumns(), *waves, of=of)
         return self.build.add(FilledMissing(constant([0.0, 0.0])), both, of=of)
@@ -197,10 +234,7 @@ class TableSteps:
         low, high = np.full(len(self.sources), -np.inf), np.full(len(self.sources), np.inf)
         for (k, part), place in self.source_of.items():
             each = self.learned[k]
-            if each.ends:
-                ends = np.array(each.ends)
-                of_part = ends if part == "value" else calendar.number(ends, part, each.origin)
-                low[place], high[place] = of_part
+            low[place], high[place] = find_ends(each, [part])[:, 0]
         return constant(low), constant(high)
 
     def _pair(self, first: Side, second: Side, scaled: GraphValue | None) -> GraphValue:

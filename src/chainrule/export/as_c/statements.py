@@ -514,15 +514,22 @@ def _calendar(made: GeneratedCode, op: columns.CalendarPart, x: list[Value], y: 
     else:
         name = made.call("year")
         call = f"(double){name}(days, &since)"
-        text = call if op.part == "year" else "since / 365.25"
+        is_short = "(year % 4 != 0 || (year % 100 == 0 && year % 400 != 0))"
+        text = {
+            "year": call,
+            "year_turn": "since / 365.25",
+            "leap_day": f"since + (since > 58.5 && {is_short} ? 1 : 0)",
+        }[op.part]
     lines = []
-    if op.part in ("year", "year_turn", "weekday_turn"):
+    if op.part != "day_turn":
         lines.append("const double days = floor(x0[k] / 86400);")
-    if op.part in ("year", "year_turn"):
+    if op.part in ("year", "year_turn", "leap_day"):
         lines.append("double since = 0;")
     lines += ["if (x0[k] != x0[k]) {", "    y[k] = x0[k];", "} else {"]
     if op.part == "year_turn":
         lines.append(f"    (void){made.prefix}_year(days, &since);")
+    elif op.part == "leap_day":
+        lines.append(f"    const int32_t year = {made.prefix}_year(days, &since);")
     return loop("k", y.width, *lines, f"    y[k] = {text};", "}")
 
 

@@ -540,12 +540,26 @@ def _(operation: columns.CalendarPart, w: OnnxWriter, *values: str) -> str:
         return w.node("Div", seconds, w.like(DAY, x))
     if operation.part == "weekday_turn":
         return w.node("Div", remainder(w, add(w, days, 3.0), 7.0)[1], w.like(7.0, x))
+    if operation.part == "leap_day":
+        return remainder(w, add(w, since_march(w, days)[1], 60.0), 366.0)[1]
     year, day = civil(w, days)
     return year if operation.part == "year" else w.node("Div", day, w.like(365.25, x))
 
 
 def civil(w: OnnxWriter, days: str) -> tuple[str, str]:
-    """Return the year, and the days since it began, of days since 1970.
+    """Return the year, and the days since it began, of days since 1970."""
+    year, day, since = since_march(w, days)
+    is_next = w.node("GreaterOrEqual", day, w.like(306.0, day))  # January or February of the next year
+    dtype = w.types[days]
+    leap = w.node("Sub", w.cast_of(divides(w, year, 4.0), dtype), w.cast_of(divides(w, year, 100.0), dtype))
+    leap = w.node("Add", leap, w.cast_of(w.node("Equal", year, w.like(0.0, year)), dtype))
+    later = w.node("Add", add(w, day, 59.0), leap)
+    day = w.node("Where", is_next, add(w, day, -306.0), later, dtype=dtype)
+    return w.node("Add", since, w.cast_of(is_next, dtype)), day
+
+
+def since_march(w: OnnxWriter, days: str) -> tuple[str, str, str]:
+    """Return of days since 1970 the year of its era, the days since it began, and the same year of the calendar.
 
     Years are counted from March, in eras of 400 years or 146,097 days, so that the leap day is the last of its year.
     """
@@ -559,14 +573,7 @@ def civil(w: OnnxWriter, days: str) -> tuple[str, str]:
     year = divided(w.node("Add", of_era, leaps), 365.0)  # 0 to 399
     centuries = w.node("Sub", divided(year, 4.0), divided(year, 100.0))
     day = w.node("Sub", of_era, w.node("Add", times(w, year, 365.0), centuries))  # from March 1
-    is_next = w.node("GreaterOrEqual", day, w.like(306.0, day))  # January or February of the next year
-    since = w.node("Add", times(w, era, 400.0), year)
-    dtype = w.types[days]
-    leap = w.node("Sub", w.cast_of(divides(w, year, 4.0), dtype), w.cast_of(divides(w, year, 100.0), dtype))
-    leap = w.node("Add", leap, w.cast_of(w.node("Equal", year, w.like(0.0, year)), dtype))
-    later = w.node("Add", add(w, day, 59.0), leap)
-    day = w.node("Where", is_next, add(w, day, -306.0), later, dtype=dtype)
-    return w.node("Add", since, w.cast_of(is_next, dtype)), day
+    return year, day, w.node("Add", times(w, era, 400.0), year)
 
 
 def divides(w: OnnxWriter, x: str, by: float) -> str:

@@ -91,6 +91,10 @@ const calendar = {
     first.setUTCFullYear(new Date(x * 1000).getUTCFullYear());
     return (Math.floor(x / DAY) - first.getTime() / 1000 / DAY) / 365.25;
   },
+  leap_day(x) {
+    const date = new Date(Math.floor(x / DAY) * DAY * 1000);
+    return (Date.UTC(2000, date.getUTCMonth(), date.getUTCDate()) - Date.UTC(2000, 0, 1)) / 1000 / DAY;
+  },
   weekday_turn: (x) => ((((Math.floor(x / DAY) + 3) % 7) + 7) % 7) / 7,   // 1970 began on a Thursday
   day_turn: (x) => (x - Math.floor(x / DAY) * DAY) / DAY,
 };

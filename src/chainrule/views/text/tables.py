@@ -18,7 +18,7 @@ from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
 
 if TYPE_CHECKING:
     from chainrule.explain.columns import ColumnImportance, ColumnPairs
-    from chainrule.tables.cells import DescribedTable
+    from chainrule.tables.cells import DescribedTable, ReadColumn
     from chainrule.trust.decisions import Decision, Interval
     from chainrule.trust.reliability import Reliability
 
@@ -97,7 +97,10 @@ def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, .
                 [f"{mark:.10g}" for mark in column.marks],
             ),
             nothing if column.categories is None else f"{column.categories:,}",
-            said.became(column.became, column.outputs, column.size, column.merged),
+            said.became(
+                *(column.became, column.outputs, column.size, column.merged),
+                [words.phrases.recurring_day(day) for day in column.recurring],
+            ),
         )
         for column in described.columns[:MAX_COLUMNS]
     ]
@@ -142,8 +145,8 @@ def effects(found: Reasons, row: int, top: int = COLUMNS_SHOWN) -> list[Effect]:
     listed = [
         Effect(
             found.names[k],
-            shown(found.cells[k], row) or said.MISSING,
-            (shown(found.reference[k], 0) or said.MISSING) if is_one else "",
+            _cell(found.cells[k], row),
+            _cell(found.reference[k], 0) if is_one else "",
             float(values[k]),
         )
         for k in order[:top]
@@ -154,6 +157,13 @@ def effects(found: Reasons, row: int, top: int = COLUMNS_SHOWN) -> list[Effect]:
         if rest
         else listed
     )
+
+
+def _cell(column: ReadColumn, row: int) -> str:
+    """Return a cell as text, of a date with the name of the recurring day that it is."""
+    day = column.day(row)
+    name = "" if day is None else f" ({words.phrases.recurring_day(day)})"
+    return shown(column, row) + name or str(words.reasons.MISSING)
 
 
 def places_of(found: Reasons, row: int) -> int | None:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chainrule.views.words.facts import percent as percent
 
+if TYPE_CHECKING:
+    from chainrule.tables.recurring import RecurringDay
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
+    *("November", "December"),
+)
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 YES, NO, NONE, NOTHING = "yes", "no", "none", "-"
 UNDEFINED = "undefined"
 ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
@@ -64,3 +73,20 @@ def output(k: int) -> str:
 def between(low: str, high: str) -> str:
     """0.21 to 0.34"""
     return f"{low} to {high}"
+
+
+def recurring_day(day: RecurringDay) -> str:
+    """December 25, 4th Thursday of November, 2 days before Easter"""
+    if day.kind == "easter":
+        since = abs(day.since_easter)
+        return (
+            f"{counted(since, 'day')} {'before' if day.since_easter < 0 else 'after'} Easter"
+            if since
+            else "Easter"
+        )
+    first, last = (f"{_MONTHS[month - 1]} {of_month}" for month, of_month in (day.first, day.last))
+    if day.kind == "weekday":
+        name = _WEEKDAYS[day.weekday]
+        nth = {-1: "last", 1: "1st", 2: "2nd", 3: "3rd", 4: "4th"}.get(day.nth)
+        return f"{nth} {name} of {_MONTHS[day.first[0] - 1]}" if nth else f"{name} from {first} to {last}"
+    return first + " on a weekday" * (day.kind == "workday")

@@ -40,11 +40,14 @@ def decided(code: str, facts: Mapping[str, object], said: str) -> str:
     return said.replace("pass TablePreprocessor", "fit in Python, with TablePreprocessor")
 
 
-def became(outcome: str, outputs: int, size: int, merged: int) -> str:
-    """What became of a column."""
+def became(outcome: str, outputs: int, size: int, merged: int, days: Sequence[str] = ()) -> str:
+    """What became of a column. days: the names of the recurring days, those that were found first at the beginning."""
+    recurring = (
+        f", {counted(len(days), 'recurring day')} ({', '.join([*days[:3], *['…'] * (len(days) > 3)])})"
+    )
     said = {
         "scaled": f"{counted(outputs, 'number')}",
-        "parts": f"{counted(outputs, 'number')}: days, year, cycles",
+        "parts": f"{counted(outputs, 'number')}: days, year, cycles{recurring * bool(days)}",
         "binary": "1 number: -1 or 1",
         "one_hot": f"{counted(outputs, 'number')}: one-hot",
         "embedded": f"an embedding of {counted(size, 'number')}",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chainrule.views.words.facts import percent as percent
+
+if TYPE_CHECKING:
+    from chainrule.tables.recurring import RecurringDay
 
 YES, NO, NONE, NOTHING = "是", "否", "無", "-"
 UNDEFINED = "未定義"
@@ -101,3 +105,18 @@ def output(k: int) -> str:
 def between(low: str, high: str) -> str:
     """0.21 到 0.34"""
     return f"{low} 到 {high}"
+
+
+def recurring_day(day: RecurringDay) -> str:
+    """December 25, 4th Thursday of November, 2 days before Easter"""
+    if day.kind == "easter":
+        since = day.since_easter
+        return f"復活節{'前' if since < 0 else '後'} {abs(since)} 天" if since else "復活節"
+    month, first = day.first
+    if day.kind == "weekday":
+        name = f"星期{'一二三四五六日'[day.weekday]}"
+        if day.nth:
+            return f"{month} 月{'最後一' if day.nth < 0 else '第' + '一二三四'[day.nth - 1]}個{name}"
+        last, end = day.last
+        return f"{month} 月 {first} 日至 {last} 月 {end} 日的{name}"
+    return f"{month} 月 {first} 日" + "（平日）" * (day.kind == "workday")

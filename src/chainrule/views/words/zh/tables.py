@@ -56,11 +56,12 @@ def decided(code: str, facts: Mapping[str, object], said: str) -> str:
     return _OF_TABLES[code].format(**facts) if code in _OF_TABLES else said
 
 
-def became(outcome: str, outputs: int, size: int, merged: int) -> str:
-    """What became of a column."""
+def became(outcome: str, outputs: int, size: int, merged: int, days: Sequence[str] = ()) -> str:
+    """What became of a column. days: the names of the recurring days, those that were found first at the beginning."""
+    recurring = f"，{len(days):,} 個每年重現的日子（{'、'.join([*days[:3], *['…'] * (len(days) > 3)])}）"
     said = {
         "scaled": f"{outputs:,} 個數字",
-        "parts": f"{outputs:,} 個數字：日、年與循環",
+        "parts": f"{outputs:,} 個數字：日、年與循環{recurring * bool(days)}",
         "binary": "1 個數字：-1 或 1",
         "one_hot": f"{outputs:,} 個數字：每個類別一個",
         "embedded": f"{size:,} 個數字的嵌入向量",
