@@ -45,7 +45,7 @@ from chainrule import (
 )
 from chainrule.engines import ENGINES, Plan, select
 from chainrule.engines.native import engine as native
-from chainrule.formulas.bf16 import rounded
+from chainrule.formulas import bf16
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
@@ -697,10 +697,10 @@ def test_bf16_rounds_what_goes_into_a_product_and_nothing_else(n):
     model.fit(
         X, y, epochs=1, batch_size=n, shuffle=False, optimizer=chainrule.SGD(rate), engine=BF16
     )  # fmt: skip
-    a0 = rounded(X)
-    a1 = rounded(np.maximum(a0 @ rounded(W1) + b1, 0))
-    delta2 = rounded(2 * (a1 @ rounded(W2) + b2 - y.astype(np.float32)) / n)
-    delta1 = rounded((delta2 @ rounded(W2).T) * (a1 > 0))
+    a0 = bf16.rounded(X)
+    a1 = bf16.rounded(np.maximum(a0 @ bf16.rounded(W1) + b1, 0))
+    delta2 = bf16.rounded(2 * (a1 @ bf16.rounded(W2) + b2 - y.astype(np.float32)) / n)
+    delta1 = bf16.rounded((delta2 @ bf16.rounded(W2).T) * (a1 > 0))
     expected = (
         W1 - rate * a0.T @ delta1,
         b1 - rate * delta1.sum(0),
