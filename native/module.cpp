@@ -16,6 +16,7 @@
 #include "distort.h"
 #include "engine.h"
 #include "faults.h"
+#include "integers.h"
 #include "interpreter.h"
 #include "layout.h"
 #include "processor.h"
@@ -92,10 +93,12 @@ struct Choice {
     std::string isa;
     bool runs;       // on this processor
     Products products;  // of bfloat16 numbers
+    IntegerProducts integers;
     decltype(&baseline::make<float>) make_float, make_double;
     decltype(&baseline::check<float>) check_float, check_double;
     decltype(&baseline::layout_of) layout_of;
     decltype(&baseline::distort) distort;
+    decltype(&baseline::make_integers) make_integers;
 };
 
 const Processor& here() {
@@ -108,26 +111,27 @@ const std::vector<Choice>& choices() {
     static const std::vector<Choice> all = [] {
         std::vector<Choice> found;
         [[maybe_unused]] const Processor& here = ::here();
-#define CHAINRULE_OF(isa) isa::make<float>, isa::make<double>, isa::check<float>, isa::check<double>, isa::layout_of, isa::distort
+        [[maybe_unused]] const IntegerProducts pairs = IntegerProducts::pairs, best = here.vnni ? IntegerProducts::quads : pairs;
+#define CHAINRULE_OF(isa) isa::make<float>, isa::make<double>, isa::check<float>, isa::check<double>, isa::layout_of, isa::distort, isa::make_integers
 #if defined(CHAINRULE_HAS_avx512) && defined(CHAINRULE_PAIRS)
-        found.push_back({"avx512bf16", here.avx512bf16, Products::pairs, CHAINRULE_OF(avx512)});  // AVX-512's engine, as the next two
+        found.push_back({"avx512bf16", here.avx512bf16, Products::pairs, best, CHAINRULE_OF(avx512)});  // AVX-512's engine, as the next two
 #endif
 #if defined(CHAINRULE_HAS_avx512)
-        found.push_back({"avx512", here.avx512, Products::numbers, CHAINRULE_OF(avx512)});
+        found.push_back({"avx512", here.avx512, Products::numbers, best, CHAINRULE_OF(avx512)});
         if (!here.has_fast_pairs) std::reverse(found.begin(), found.end());
 #endif
 #if defined(CHAINRULE_HAS_avx512) && defined(CHAINRULE_TILES)
-        found.insert(found.begin(), {"amx", here.amx, Products::tiles, CHAINRULE_OF(avx512)});
+        found.insert(found.begin(), {"amx", here.amx, Products::tiles, here.amx_int8 ? IntegerProducts::tiles : best, CHAINRULE_OF(avx512)});
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-        found.push_back({"avx2", here.avx2, Products::numbers, CHAINRULE_OF(avx2)});
+        found.push_back({"avx2", here.avx2, Products::numbers, pairs, CHAINRULE_OF(avx2)});
 #endif
 #if defined(CHAINRULE_HAS_baseline)
-        found.push_back({"baseline", true, Products::numbers, CHAINRULE_OF(baseline)});
+        found.push_back({"baseline", true, Products::numbers, pairs, CHAINRULE_OF(baseline)});
 #endif
 #if defined(CHAINRULE_HAS_wide)
-        found.push_back({"wide", here.avx2, Products::pairs, CHAINRULE_OF(wide)});
-        found.push_back({"wide_tiles", here.avx2, Products::tiles, CHAINRULE_OF(wide)});
+        found.push_back({"wide", here.avx2, Products::pairs, IntegerProducts::quads, CHAINRULE_OF(wide)});
+        found.push_back({"wide_tiles", here.avx2, Products::tiles, IntegerProducts::quads, CHAINRULE_OF(wide)});
 #endif
 #undef CHAINRULE_OF
         return found;
@@ -447,6 +451,66 @@ class PySession {
         reinterpret_cast<const PyTypeObject*>(nb::module_::import_("numpy").attr("ndarray").ptr());
 };
 
+// A network of 8-bit integers (integers.h).
+class PyIntegers {
+   public:
+    using Int8s = nb::ndarray<const int8_t, nb::c_contig, nb::device::cpu>;
+    using Int32s = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+    using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+    // W (K, N); bias, multiplier, shift (N,); zero, zero_out, low; table (256,) or (0,)
+    using Layer = std::tuple<Int8s, Int32s, Int32s, Int32s, int, int, int, Int8s>;
+
+    PyIntegers(const std::string& isa, double scale, const std::vector<Layer>& layers, const Floats& numbers) {
+        IntegerChain chain;
+        chain.scale = static_cast<float>(scale), chain.numbers.assign(numbers.data(), numbers.data() + numbers.size());
+        bool fits = !layers.empty() && chain.numbers.size() == 256;
+        for (const auto& [W, bias, multiplier, shift, zero, zero_out, low, table] : layers) {
+            fits &= W.ndim() == 2 && W.size() > 0 && (chain.layers.empty() || chain.layers.back().N == static_cast<int64_t>(W.shape(0)));
+            fits &= (table.size() == 0 || table.size() == 256) && -128 <= zero && zero < 128 && -128 <= zero_out && zero_out < 128;
+            fits &= -128 <= low && low < 128;
+            if (!fits) break;
+            IntegerLayer& made = chain.layers.emplace_back();
+            made.K = static_cast<int64_t>(W.shape(0)), made.N = static_cast<int64_t>(W.shape(1));
+            made.W.assign(W.data(), W.data() + W.size()), made.table.assign(table.data(), table.data() + table.size());
+            for (const auto& [from, to] : {std::pair{&bias, &made.bias}, {&multiplier, &made.multiplier}, {&shift, &made.shift}}) {
+                to->assign(from->data(), from->data() + from->size());
+                fits &= static_cast<int64_t>(to->size()) == made.N;
+            }
+            for (const int32_t each : made.shift) fits &= -31 <= each && each <= 30;
+            made.zero = zero, made.zero_out = zero_out, made.low = low;
+        }
+        if (!fits) throw std::invalid_argument("layers of 8-bit integers that do not fit each other");
+        inputs_ = chain.layers.front().K, outputs_ = chain.layers.back().N;
+        const Choice& choice = chosen(isa);
+        net_ = choice.make_integers(chain, choice.integers);
+    }
+
+    // out (n, outputs) for X (n, inputs), which is dense; false if a number of X is not finite.
+    bool predict(nb::handle X, const Any& out, int threads) const {
+        constexpr int64_t TOGETHER = 1 << 16;  // rows between two looks at signals
+        const PySamples given(X, inputs_);
+        const int64_t n = given.n;
+        if (given.samples.indptr != nullptr || out.ndim() != 2 || static_cast<int64_t>(out.shape(0)) != n ||
+            static_cast<int64_t>(out.shape(1)) != outputs_ || out.dtype() != nb::dtype<float>())
+            throw std::invalid_argument("X or out of a form that does not fit");
+        bool is_finite = true;
+        {
+            Unlocked unlocked;
+            Signals signals(unlocked);
+            for (int64_t row = 0; row < n; row += TOGETHER) {
+                if (row > 0 && signals()) break;
+                is_finite &= net_->run(given.samples.from(row), std::min(TOGETHER, n - row), static_cast<float*>(out.data()) + row * outputs_, threads);
+            }
+        }
+        if (PyErr_Occurred()) throw nb::python_error();
+        return is_finite;
+    }
+
+   private:
+    int64_t inputs_ = 0, outputs_ = 0;
+    std::unique_ptr<IntegerNet> net_;
+};
+
 // plan_fault of faults.h, for the tests; the place none cancels the plan.
 void plan_named_fault(const std::string& place, const std::string& fault, int64_t first, int64_t times) {
     const auto number = [](const auto& names, const std::string& name) {
@@ -546,4 +610,8 @@ NB_MODULE(_native, m) {
              "decay"_a, "dropout"_a, "penalty"_a, "smoothing"_a, "first"_a, "step_offset"_a, "sums"_a)
         .def("predict", &PySession::predict)
         .def("predict_row", &PySession::predict_row);
+    nb::class_<PyIntegers>(m, "Integers")
+        .def(nb::init<const std::string&, double, const std::vector<PyIntegers::Layer>&, const PyIntegers::Floats&>(), nb::kw_only(), "isa"_a,
+             "scale"_a, "layers"_a, "numbers"_a)
+        .def("predict", &PyIntegers::predict);
 }

@@ -14,6 +14,7 @@ namespace chainrule {
 
 struct Processor {
     bool avx2 = false, avx512 = false, avx512bf16 = false, amx = false;  // including the other flags of their engines (CMakeLists.txt)
+    bool vnni = false, amx_int8 = false;  // products of 8-bit integers by the engines of AVX-512 and of AMX
     bool has_fast_pairs = false;  // whether a dot product of pairs is faster than two of numbers: not on Intel's processors
     const char* no_amx = "the processor does not have it";  // why amx is false
 };
@@ -32,7 +33,9 @@ inline Processor processor() {
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return found;
     found.avx2 = saves_ymm && has_fma && has(b, 5);
     found.avx512 = found.avx2 && saves_zmm && has(b, 16) && has(b, 17) && has(b, 30) && has(b, 31);  // F, DQ, BW, VL
+    found.vnni = found.avx512 && has(c, 11);
     const bool has_tiles = found.avx512 && has(d, 22) && has(d, 24);  // AMX-BF16, AMX-TILE
+    const bool has_integer_tiles = has(d, 25);
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) found.avx512bf16 = found.avx512 && has(a, 5);
     if (!has_tiles) return found;
     found.no_amx = "the system does not grant it";
@@ -40,6 +43,7 @@ inline Processor processor() {
     constexpr unsigned SAVED = 0x60000u;                    // XTILECFG and XTILEDATA
     constexpr long ASK = 0x1023, TILE_DATA = 18;            // ARCH_REQ_XCOMP_PERM: for this process, its threads and children
     found.amx = (low & SAVED) == SAVED && syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+    found.amx_int8 = found.amx && has_integer_tiles;
 #endif
 #endif
     return found;

@@ -288,7 +288,7 @@ def test_what_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="has 70,000 inputs, whose sum in 8-bit integers"):
         dense_by_hand([[1.0]] * 70_000, [0.0], [[1.0] * 70_000])
     none = Model(Network(3, [ReLU()], SoftmaxCrossEntropy()))
-    with pytest.raises(ConfigError, match="is for dense layers, and the model has none"):
+    with pytest.raises(ConfigError, match="are for dense layers, and the model has none"):
         as_c.write(
             none.graph(), tmp_path / "net.c", RowsToCompare({"X": np.zeros((3, 3))}, True), dtype="int8"
         )

@@ -36,6 +36,10 @@ def check_precision(precision: object, dtype: DTypeLike) -> None:
     """Raise ConfigError unless precision is "bf16" or None and suits the model's dtype."""
     if precision is None:
         return
+    if precision == "int8":
+        raise ConfigError(
+            "precision 'int8' needs the ranges of training rows: call model.bind(precision='int8', rows=X_train)."
+        )
     if precision != "bf16":
         known = instead("'bf16', or None for the model's own", "bf16")
         raise ConfigError(f"{option('precision')} must be {known}, not {precision!r}.")

@@ -138,7 +138,7 @@ def int8_affine(
     if (most >= 2**31).any():
         raise ConfigError(
             f"{of or 'a dense layer'} has {W.shape[1]:,} inputs, whose sum in 8-bit integers could be beyond 32 bits; "
-            "export with dtype='float32'."
+            "use float32."
         )
     multiplier, shift = multiplier_of(given.scale * scales / made.scale)
     return Int8Affine(
@@ -194,9 +194,7 @@ def in_int8(graph: ComputationGraph, inputs: Mapping[str, Any]) -> InInt8:
     for k, step in enumerate(graph.steps):
         made.step(k, step)
     if not made.layers:
-        raise ConfigError(
-            "dtype='int8' is for dense layers, and the model has none; export with dtype='float32'."
-        )
+        raise ConfigError("8-bit integers are for dense layers, and the model has none; use float32.")
     outputs = {name: made.made[k].numbers().number for name, k in graph.outputs.items()}
     return InInt8(replace(graph, steps=tuple(made.build.steps), outputs=outputs), tuple(made.layers))
 

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import RowsLike
 from chainrule.data import checks
 from chainrule.data.samples import TargetScale
-from chainrule.engines import Plan, select
 from chainrule.network.answers import decide, probabilities, task_of
 from chainrule.network.network import Network
-from chainrule.trained.evaluation import BATCH
 
 
 class Predictor:
@@ -29,22 +27,22 @@ class Predictor:
     def __init__(
         self,
         network: Network,
-        theta: NDArray[Any],
-        states: dict[str, Any],
+        dtype: np.dtype[Any],
+        walk: Callable[[Any], NDArray[Any]],
+        row: Callable[[Any, NDArray[Any]], int] | None,
         *,
         classes: NDArray[Any] | None = None,
         feature_names: tuple[str, ...] | None = None,
         target_scale: TargetScale | None = None,
-        engine: str = "auto",
-        precision: str | None = None,
     ) -> None:
-        """Bind a network's parameters: theta (size,), its states by link name, and the labels and names of the data."""
-        chosen = select(engine, Plan(network, dtype=theta.dtype, precision=precision))
-        self.network, self.dtype = network, theta.dtype
+        """Bind a network's forward passes, of dtype, of many rows and of one, with the labels and names of the data.
+
+        walk: as `ForwardWalk`.  row: as `NativeWalk.row`, or None.
+        """
+        self.network, self.dtype = network, dtype
         self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale
-        self._walk = chosen.bind(network, theta, states, BATCH, precision=precision)
-        self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(self._walk, "unchecked", None)
-        self._row = getattr(chosen.bind(network, theta, states, 1, precision=precision), "row", None)
+        self._walk, self._row = walk, row
+        self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(walk, "unchecked", None)
         self._shape = (1, network.fan_out)
         is_multiclass = task_of(network.loss, network.outputs) == "multiclass" and network.loss.members == 1
         labels = np.arange(network.outputs) if classes is None else classes

@@ -18,7 +18,7 @@ from chainrule.errors import counted
 from chainrule.network.network import Network
 from chainrule.network.summary import Summary, summarize
 from chainrule.trained import persistence
-from chainrule.trained.evaluation import FEW_ROWS, KeptWalks
+from chainrule.trained.evaluation import BATCH, FEW_ROWS, KeptWalks
 from chainrule.trained.files import FileMixin
 from chainrule.trained.predictor import Predictor
 
@@ -81,16 +81,20 @@ class Trained(FileMixin):
 
         precision: as in `predict`.
         """
-        return Predictor(
-            self.network,
-            self.theta,
-            self.states,
-            classes=self.classes,
-            feature_names=self._feature_names,
-            target_scale=self.target_scale,
-            engine=engine,
-            precision=precision,
+        plan = Plan(self.network, dtype=self.theta.dtype, precision=precision)
+        many, one = (
+            select(engine, plan).bind(self.network, self.theta, self.states, rows, precision=precision)
+            for rows in (BATCH, 1)
         )
+        return Predictor(self.network, self.dtype, many, getattr(one, "row", None), **self.about_data())
+
+    def about_data(self) -> dict[str, Any]:
+        """Return what is known of the data, as `Predictor` takes it."""
+        return {
+            "classes": self.classes,
+            "feature_names": self._feature_names,
+            "target_scale": self.target_scale,
+        }
 
     def raw_outputs(
         self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None

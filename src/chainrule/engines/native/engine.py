@@ -7,6 +7,7 @@ that of the kernels, and chooses threads and instruction sets.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -167,6 +168,12 @@ class NativeEngine(OnProcessor):
         """Return the number of available cores."""
         return workers()
 
+    def integers(
+        self, scale: float, layers: Sequence[tuple[Any, ...]], numbers: NDArray[np.floating]
+    ) -> NativeIntegers:
+        """Return the forward pass of a chain of dense layers in 8-bit integers; see `NativeIntegers`."""
+        return NativeIntegers(scale, layers, numbers)
+
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: RowsLike, batch_size: int,
         threads: int | None = None, precision: str | None = None,
@@ -236,6 +243,44 @@ class NativeWalk:
             return None
         out = np.empty((len(X), self.outputs), self.dtype)
         return out if self.native.predict(X, out) else None
+
+
+class NativeIntegers:
+    """The forward pass of a chain of dense layers in 8-bit integers, as `chainrule.graph.integers` has them."""
+
+    def __init__(
+        self, scale: float, layers: Sequence[tuple[Any, ...]], numbers: NDArray[np.floating]
+    ) -> None:
+        """Put the weights in the kernels' order.
+
+        scale: of the inputs' integers.  layers: W (K, N), bias, multiplier and shift (N,), zero, zero_out, low, and a
+        table (256,) or (0,), each.  numbers: (256,) the outputs for -128 to 127.
+        """
+        self.inputs, self.outputs = len(layers[0][0]), layers[-1][0].shape[1]
+        laid_out = [tuple(map(np.ascontiguousarray, own[:4])) + own[4:] for own in layers]
+        self.threads = workers()
+        self.native = _native.Integers(
+            isa=instruction_set(), scale=scale, layers=laid_out, numbers=numbers.astype(np.float32)
+        )
+
+    def __call__(self, X: RowsLike) -> NDArray[np.float32]:
+        """Compute the output (n, outputs) for X (n, inputs)."""
+        out = np.empty((X.shape[0], self.outputs), np.float32)
+        is_read = isinstance(X, np.ndarray) and is_direct(X)
+        rows = max(1, X.shape[0] if is_read else MAX_CONVERTED // self.inputs)
+        for start in range(0, X.shape[0], rows):
+            some = X[start : start + rows]
+            own = out[start : start + rows]
+            self.native.predict(some if is_read else as_rows(some, np.float32), own, self.threads)
+        return out
+
+    def unchecked(self, X: RowsLike) -> NDArray[np.float32] | None:
+        """Compute the output for unvalidated rows; None if the kernels cannot read them or a value is not finite."""
+        is_plain = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.inputs
+        if not (is_plain and len(X) and is_direct(X)):
+            return None
+        out = np.empty((len(X), self.outputs), np.float32)
+        return out if self.native.predict(X, out, self.threads) else None
 
 
 class NativeSession:
