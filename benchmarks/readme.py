@@ -15,9 +15,7 @@ BATCH = {"README.md": ", batch ", "README.zh-TW.md": "，批次 "}
 """By file: what stands between a network and its batch."""
 CELLS = (
     "8-32-32-1, batch 32",
-    "50-256-256-256-1, batch 256",
     "784-128-10, batch 128",
-    "784-512-512-10, batch 128",
     "784-2500-2000-1500-1000-500-10, batch 256",
 )
 COLUMNS = (("sklearn",), ("torch",), ("jax-step", "jax-scan"))
