@@ -109,6 +109,7 @@ def test_a_table(tmp_path):
         ("missing.safetensors", None, "does not exist"),
         ("missing.csv", None, "does not exist"),
         ("broken.safetensors", b"no", "broken.safetensors"),
+        ("broken.onnx", b"no", "is not a complete ONNX file"),
         ("broken.csv", b"a,b\n1\n", "broken.csv"),
         ("one.csv", b"a\n1\n2\n", "has one column"),
         ("picture.png", b"no", "is not data"),

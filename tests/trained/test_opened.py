@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, RobustScaler, StandardScaler
 
 import chainrule as c
+from commands import invoke
 from needs import needs
 
 onnxruntime.set_default_logger_severity(4)
@@ -460,7 +462,7 @@ def test_numbers_in_a_file_beside_it_and_nowhere_else(tmp_path: Path):
 
 REFUSED: dict[str, tuple[str, bytes]] = {
     "a convolution": (
-        r"the node 'Conv_k' \(Conv\) computes what no layer .* it reads 'x', and 'Flatten_y' \(Flatten\) reads it\.",
+        r"the node 'Conv_k' \(Conv\) cannot be .* it reads 'x', and 'Flatten_y' \(Flatten\) reads it\.",
         model(
             ("Conv", "x K", "k"),
             ("Flatten", "k", "y"),
@@ -469,7 +471,7 @@ REFUSED: dict[str, tuple[str, bytes]] = {
         ),
     ),
     "another function": (
-        r"'HardSigmoid_a' \(HardSigmoid\) computes what no layer .* reads 'Gemm_h' \(Gemm\), and 'Gemm_y' \(Gemm\)",
+        r"'HardSigmoid_a' \(HardSigmoid\) cannot be .* reads 'Gemm_h' \(Gemm\), and 'Gemm_y' \(Gemm\)",
         model(FIRST, ("HardSigmoid", "h", "a"), LAST),
     ),
     "layer normalization": (
@@ -477,11 +479,11 @@ REFUSED: dict[str, tuple[str, bytes]] = {
         model(FIRST, ("LayerNormalization", "h v b3", "a"), LAST),
     ),
     "a product of two ways": (
-        r"the node 'Mul_a' \(Mul\) brings ways together",
+        r"the node 'Mul_a' \(Mul\) cannot be a layer: it brings ways together",
         model(FIRST, ("Gemm", "h W3 b3", "g"), ("Mul", "h g", "a"), LAST),
     ),
     "ways that cross": (
-        r"the node 'Add_a' \(Add\) adds ways of which none is the value itself",
+        r"the node 'Add_a' \(Add\) cannot be a layer: it adds ways of which none is the value itself",
         model(
             FIRST,
             ("Tanh", "h", "p"),
@@ -770,6 +772,23 @@ def test_training_goes_on_and_everything_else_works(tmp_path: Path):
     assert opened.states["standardize_1"].mean.tobytes() == mean.tobytes()
     opened.save(tmp_path / "own.safetensors")
     assert c.load(tmp_path / "own.safetensors").predict(rows).tolist() == opened.predict(rows).tolist()
+
+
+def test_the_command_takes_a_file_for_a_model(tmp_path: Path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model(FIRST, ("Tanh", "h", "a"), ("Gemm", "a W2 b2", "l"), ("Softmax", "l", "y")))
+    np.save(tmp_path / "rows.npy", X[:3])
+    described = json.loads(invoke(["info", path, "--json"]).stdout)
+    assert (described["inputs"], described["outputs"], described["loss"]) == (6, 4, "softmax_cross_entropy")
+    assert [each["kind"] for each in described["network"]["layers"]] == ["dense", "tanh", "dense"]
+    assert "dense_2  Dense(4)" in invoke(["info", path]).stdout
+    rows = json.loads(invoke(["predict", path, tmp_path / "rows.npy", "--json"]).stdout)
+    assert [int(row["predicted"]) for row in rows] == by_runtime(path.read_bytes(), X[:3]).argmax(1).tolist()
+    before = path.read_bytes()
+    refused = invoke(["export", path, "--onnx"])
+    assert refused.exit_code == 2 and "is the model's own file; name another with --out" in refused.stderr
+    assert path.read_bytes() == before
+    assert invoke(["export", path, "--js"]).exit_code == 0 and (tmp_path / "net.js").exists()
 
 
 # --- damaged files

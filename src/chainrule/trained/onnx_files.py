@@ -256,7 +256,7 @@ class Reader:
         ]
         after = [str(each) for each in self.nodes if node.makes and node.makes in each.reads]
         raise FormatError(
-            f"{self.path}: the node {node} {why}; it reads {_listed(before) or 'constants'}, and "
+            f"{self.path}: the node {node} cannot be a layer: it {why}; it reads {_listed(before) or 'constants'}, and "
             f"{_listed(after) or 'an output'} reads it."
         )
 

@@ -213,6 +213,15 @@ _SAID = {
     ),
     "reasons by column need": "各欄位的理由需要",
     "check needs": "check 需要",
+    "{} is the model's own file; name another with --out.": "{} 是模型本身的檔案；請以 --out 指定另一個檔案。",
+    "{} is not a complete ONNX file ({}); export it again.": "{} 不是完整的 ONNX 檔（{}）；請重新匯出。",
+    "{} has outputs that are computed from different values; choose one: open(path, output={}), of {}.": (
+        "{} 的各個輸出由不同的值算出；請擇一：open(path, output={})，可用的有 {}。"
+    ),
+    "{}: the node {} cannot be a layer: it {}; it reads {}, and {} reads it.": (
+        "{}：節點 {} 無法成為層：{}；它讀取 {}，並由 {} 讀取。"
+    ),
+    "computes what no layer or activation of Chainrule does": "Chainrule 沒有任何層或激勵函數做這種計算",
     "{} contains no model.safetensors; {}.": "{} 裡沒有 model.safetensors；{}。",
     "finish the run: chainrule train {} --resume": "請完成這次執行：chainrule train {} --resume",
     "name the model's file": "請指定模型的檔案",
