@@ -180,18 +180,18 @@ class TableSteps:
         code = self.build.add(
             WeightedSum((week, 1.0)), parts["weekday_turn"], parts["leap_day"], of=each.name
         )
-        by_day, beside = recurring.effects_by_code(each.recurring)
-        made = self._looked_up(code, np.arange(len(by_day), dtype=np.float64) - 0.5, by_day, each.name)
-        if not beside.any():
-            return made
-        easter = self._looked_up(
-            parts["year"], recurring.YEARS, recurring.easters(), each.name, recurring.NO_DAY
-        )
-        since = self.build.add(WeightedSum((1.0, -1.0)), parts["days"], easter, of=each.name)
-        first = np.arange(len(beside), dtype=np.float64) - recurring.REACH
-        return self.build.add(
-            WeightedSum((1.0, 1.0)), made, self._looked_up(since, first, beside, each.name), of=each.name
-        )
+        by_day, *by_feast = recurring.effects_by_code(each.recurring)
+        starts = np.arange(len(by_day), dtype=np.float64) - 0.5
+        found = [self._looked_up(code, starts, by_day, each.name)]
+        for dates, beside in zip(recurring.days_of_feasts(), by_feast, strict=True):
+            if beside.any():
+                feast = self._looked_up(parts["year"], recurring.YEARS, dates, each.name, recurring.NO_DAY)
+                since = self.build.add(WeightedSum((1.0, -1.0)), parts["days"], feast, of=each.name)
+                starts = np.arange(len(beside), dtype=np.float64) - recurring.REACH
+                found.append(self._looked_up(since, starts, beside, each.name))
+        if len(found) == 1:
+            return found[0]
+        return self.build.add(WeightedSum((1.0,) * len(found)), *found, of=each.name)
 
     def _looked_up(
         self, value: GraphValue, starts: Array, numbers: Array, of: str, other: float = 0.0

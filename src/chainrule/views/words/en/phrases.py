@@ -15,6 +15,7 @@ _MONTHS = (
     *("November", "December"),
 )
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_FEASTS = {"easter": "Easter", "moon": "the lunar new year"}
 YES, NO, NONE, NOTHING = "yes", "no", "none", "-"
 UNDEFINED = "undefined"
 ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
@@ -77,13 +78,9 @@ def between(low: str, high: str) -> str:
 
 def recurring_day(day: RecurringDay) -> str:
     """December 25, 4th Thursday of November, 2 days before Easter"""
-    if day.kind == "easter":
-        since = abs(day.since_easter)
-        return (
-            f"{counted(since, 'day')} {'before' if day.since_easter < 0 else 'after'} Easter"
-            if since
-            else "Easter"
-        )
+    if day.kind in _FEASTS:
+        name, since = _FEASTS[day.kind], day.since_feast
+        return f"{counted(abs(since), 'day')} {'before' if since < 0 else 'after'} {name}" if since else name
     first, last = (f"{_MONTHS[month - 1]} {of_month}" for month, of_month in (day.first, day.last))
     if day.kind == "weekday":
         name = _WEEKDAYS[day.weekday]

@@ -10,6 +10,7 @@ from chainrule.views.words.facts import percent as percent
 if TYPE_CHECKING:
     from chainrule.tables.recurring import RecurringDay
 
+_FEASTS = {"easter": "復活節", "moon": "農曆新年"}
 YES, NO, NONE, NOTHING = "是", "否", "無", "-"
 UNDEFINED = "未定義"
 ACRONYMS = {
@@ -109,9 +110,9 @@ def between(low: str, high: str) -> str:
 
 def recurring_day(day: RecurringDay) -> str:
     """December 25, 4th Thursday of November, 2 days before Easter"""
-    if day.kind == "easter":
-        since = day.since_easter
-        return f"復活節{'前' if since < 0 else '後'} {abs(since)} 天" if since else "復活節"
+    if day.kind in _FEASTS:
+        name, since = _FEASTS[day.kind], day.since_feast
+        return f"{name}{'前' if since < 0 else '後'} {abs(since)} 天" if since else name
     month, first = day.first
     if day.kind == "weekday":
         name = f"星期{'一二三四五六日'[day.weekday]}"
