@@ -27,6 +27,9 @@ from chainrule.training.callbacks import Callback, Checkpoint
 from chainrule.training.run import Run
 from chainrule.training.trainers import ByGradient
 
+FEW_PLACES = 1 << 15
+"""How many places of samples one thread draws before others have started."""
+
 
 class Members(NamedTuple):
     """The members still in training: a state of the ensemble besides the running statistics of its links."""
@@ -262,8 +265,14 @@ class ByMembers(ByGradient):
         """Draw the order of the samples for each member (n, members): that of a model with its seed."""
         n, epoch = run.samples.n, run.epochs_before + run.epoch
         orders = np.empty((n, len(self.seeds)), np.int64, order="F")
-        for i, seed in enumerate(self.seeds):
-            orders[:, i] = generator(seed, "shuffle", epoch).permutation(n)
+
+        def draw(i: int, seed: int) -> Iterator[None]:
+            orders[:, i] = generator(seed, "shuffle", epoch).permutation(n)  # without the interpreter lock
+            yield
+
+        session: Any = run.session
+        drawn = [draw(i, seed) for i, seed in enumerate(self.seeds)]
+        in_turns(drawn, session.workers if orders.size > FEW_PLACES else 1)
         return orders
 
 
