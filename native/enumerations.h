@@ -49,8 +49,11 @@ namespace chainrule {
     X(mean_absolute_error, "") \
     X(quantile, "q") \
     X(poisson, "") \
+    X(gamma, "") \
+    X(tweedie, "power") \
     X(sigmoid_cross_entropy, "") \
     X(softmax_cross_entropy, "") \
+    X(focal_cross_entropy, "gamma") \
     X(binary_cross_entropy, "") \
     X(categorical_cross_entropy, "")
 

@@ -14,6 +14,13 @@ constexpr bool is_arithmetic(Loss kind) {
            kind == Loss::mean_absolute_error || kind == Loss::quantile;
 }
 
+// Whether a loss reads the outputs of a sample together, as softmax.
+constexpr bool is_of_softmax(Loss kind) { return kind == Loss::softmax_cross_entropy || kind == Loss::focal_cross_entropy; }
+
+// x^c, of x of at least the smallest normal number.
+inline double power(double x, double c) { return std::pow(x, c); }
+inline float power(float x, float c) { return exp_of(c * log_of(x)); }
+
 // One element of the losses that are sums over the outputs: value(out, y), c the loss's setting.
 template <class T>
 inline T loss_value(Loss kind, T out, T y, T c) {
@@ -25,6 +32,8 @@ inline T loss_value(Loss kind, T out, T y, T c) {
         case Loss::mean_absolute_error: return std::abs(r);
         case Loss::quantile: return std::max((c - T(1)) * -r, c * -r);
         case Loss::poisson: return exp_(out) - y * out;
+        case Loss::gamma: return out + y * exp_(-out);
+        case Loss::tweedie: return exp_((T(2) - c) * out) / (T(2) - c) - y * exp_((T(1) - c) * out) / (T(1) - c);
         case Loss::sigmoid_cross_entropy: return softplus(out) - y * out;
         case Loss::binary_cross_entropy: {
             const T tiny = std::numeric_limits<T>::min();
@@ -48,6 +57,8 @@ inline T loss_gradient(Loss kind, T out, T y, T c) {
         case Loss::mean_absolute_error: return sign;
         case Loss::quantile: return r > 0 ? T(1) - c : r < 0 ? -c : T(0.5) - c;
         case Loss::poisson: return exp_(out) - y;
+        case Loss::gamma: return T(1) - y * exp_(-out);
+        case Loss::tweedie: return exp_((T(2) - c) * out) - y * exp_((T(1) - c) * out);
         case Loss::sigmoid_cross_entropy: return sigmoid(out) - y;
         case Loss::binary_cross_entropy:
             return (out > tiny ? -y / out : T(0)) + (T(1) - out > tiny ? (T(1) - y) / (T(1) - out) : T(0));
@@ -72,8 +83,7 @@ inline void with_loss(Loss kind, F&& f) {
 template <Loss kind, class T>
 void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, const T* share, const std::vector<double>& settings, T* value) {
     constexpr int L = Simd<T>::LANES;
-    if constexpr (kind == Loss::softmax_cross_entropy) {
-        // logsumexp(out) sum_k y_k - sum_k y_k out_k; softmax(out) sum_k y_k - y
+    if constexpr (is_of_softmax(kind)) {
         using S = Simd<T>;
         using V = typename S::Vector;
         V top = S::load(out), sum{}, total{}, dot{};
@@ -88,10 +98,31 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
             total += target;
             dot += target * below;
         }
-        S::store(value, log_lanes(sum, count) * total - dot);
-        total /= sum;
-        for (int64_t k = 0; k < n; ++k)
-            S::store(delta + k * L, S::load(share) * (S::load(delta + k * L) * total - S::load(y + k * L)));
+        const V logs = log_lanes(sum, count);
+        if constexpr (kind == Loss::softmax_cross_entropy) {
+            // logsumexp(out) sum_k y_k - sum_k y_k out_k; softmax(out) sum_k y_k - y
+            S::store(value, logs * total - dot);
+            total /= sum;
+            for (int64_t k = 0; k < n; ++k)
+                S::store(delta + k * L, S::load(share) * (S::load(delta + k * L) * total - S::load(y + k * L)));
+        } else {
+            // -sum_k y_k (1 - a_k)^c log a_k, a = softmax(out); with g_k its derivative by log a_k, g - a sum_k g_k
+            const T c = T(settings[0]);
+            T slopes[L] = {};
+            const auto each = [&](auto&& use) {
+                for (int64_t k = 0; k < n; ++k) {
+                    CHAINRULE_VECTORS
+                    for (int64_t i = 0; i < count; ++i) {
+                        const T log_a = out[k * L + i] - top[i] - logs[i], a = delta[k * L + i] / sum[i];
+                        const T rest = std::max(-expm1_(log_a), std::numeric_limits<T>::min()), factor = y[k * L + i] * power(rest, c);
+                        use(k * L + i, i, a, factor * log_a, factor * (c * a * log_a / rest - T(1)));
+                    }
+                }
+            };
+            std::fill(value, value + L, T(0));
+            each([&](int64_t, int64_t i, T, T gain, T slope) { value[i] -= gain, slopes[i] += slope; });
+            each([&](int64_t at, int64_t i, T a, T, T slope) { delta[at] = share[i] * (slope - a * slopes[i]); });
+        }
         return;
     }
     const int64_t end = is_arithmetic(kind) ? L : count;

@@ -84,7 +84,7 @@ void mean_prediction(Loss kind, const T* out, int64_t members, int64_t n, int64_
             for (int64_t k = 0; k < n; ++k)
                 for (int64_t i = 0; i < end; ++i) use(k * L + i, i);
         };
-        if (kind == Loss::softmax_cross_entropy) {
+        if (is_of_softmax(kind)) {
             each([&](int64_t at, int64_t i) { sum[i] += exp_(out[at] - top[i]); });
             each([&](int64_t at, int64_t i) { mean[at] += exp_(out[at] - top[i]) / sum[i] / T(members); });
         } else {

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers import *  # noqa: F403
     from chainrule.formulas.losses import BinaryCrossEntropy as BinaryCrossEntropy
     from chainrule.formulas.losses import CategoricalCrossEntropy as CategoricalCrossEntropy
+    from chainrule.formulas.losses import FocalCrossEntropy as FocalCrossEntropy
+    from chainrule.formulas.losses import Gamma as Gamma
     from chainrule.formulas.losses import Huber as Huber
     from chainrule.formulas.losses import Loss as Loss
     from chainrule.formulas.losses import MeanAbsoluteError as MeanAbsoluteError
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.losses import Quantile as Quantile
     from chainrule.formulas.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
     from chainrule.formulas.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from chainrule.formulas.losses import Tweedie as Tweedie
     from chainrule.formulas.mean_over_members import MeanOverMembers as MeanOverMembers
     from chainrule.formulas.optimizers import LBFGS as LBFGS
     from chainrule.formulas.optimizers import SGD as SGD
@@ -124,8 +127,8 @@ _HOMES = {
     ),
     "inspection.flow.callback": "GradientFlow",
     "formulas.losses": (
-        "BinaryCrossEntropy CategoricalCrossEntropy Huber Loss MeanAbsoluteError MeanSquaredError "
-        "Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy"
+        "BinaryCrossEntropy CategoricalCrossEntropy FocalCrossEntropy Gamma Huber Loss MeanAbsoluteError "
+        "MeanSquaredError Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy Tweedie"
     ),
     "formulas.mean_over_members": "MeanOverMembers",
     "model": "Ensemble Model load open",

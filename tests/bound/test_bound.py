@@ -172,6 +172,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("regressor", "number", {"preset": "realmlp"}),
     ("regressor", "number", {"preset": "additive"}),
     ("regressor", "number", {"loss": "poisson", "dtype": "float64"}),
+    ("regressor", "number", {"loss": "tweedie", "n_members": 2}),
     ("regressor", "number", {"loss": "quantile", "quantiles": (0.1, 0.9, 0.5)}),
     ("regressor", "numbers", {"n_members": 2}),
     ("classifier", "two", {}),

@@ -280,7 +280,10 @@ def test_every_option(command, tables, tmp_path):
         ),
         (("--loss", "softmax_cross_entropy", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         (("--loss", "huber", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
-        (("--loss", "poisson", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
+        *(
+            (("--loss", loss, "--hidden", "4"), ["standardize", "dense", "relu", "dense"])
+            for loss in ("poisson", "tweedie", "focal_cross_entropy")
+        ),
         (("--optimizer", "lbfgs", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         (
             ("--optimizer", "sgd", "--momentum", "0.9", "--hidden", "4"),

@@ -194,7 +194,7 @@ DATA: dict[str, Case] = {
     "negative counts": (
         lambda: fit(X, Y - 1, model(c.Poisson(), 1)),
         c.DataError,
-        "y must not be negative for Poisson; its smallest value is -1",
+        "y must be at least 0 for Poisson, but its smallest value is -1; a squared error takes any number",
     ),
     # weights
     "short weights": (

@@ -401,8 +401,9 @@ def test_every_loss(kind, outputs, batch_size):
     """With its setting away from the default, and samples of different weights."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1100 if batch_size > 99 else 40, 9))
-    setting = {"delta": 0.3, "q": 0.2, "label_smoothing": 0.1, "half": True}
-    loss = LOSSES[kind](**{name: value for name, value in setting.items() if hasattr(LOSSES[kind](), name)})
+    setting = {"delta": 0.3, "q": 0.2, "label_smoothing": 0.1, "half": True, "power": 1.7, "gamma": 0.7}
+    fields = LOSSES[kind].__dataclass_fields__
+    loss = LOSSES[kind](**{name: value for name, value in setting.items() if name in fields})
     heads = {"binary_cross_entropy": [Sigmoid()], "categorical_cross_entropy": [Softmax()]}
     network = Network(9, [Dense(7), Tanh(), Dense(outputs), *heads.get(kind, [])], loss)
     y = targets_for(loss, len(X), outputs, rng)
@@ -450,7 +451,7 @@ def test_every_loss_where_it_has_a_kink_or_a_bound(kind, settings):
     y = (
         np.array([2, 1, 0, 0, 2])
         if loss.targets == "classes"
-        else np.array([[0, 1, 1], [1, 0, 1], [0, 1, 1]] * 2)[:5]
+        else np.array([[0, 1, 1], [1, 0, 1], [0, 1, 1]] * 2)[:5] + (loss.targets == "positive")
     )
     network = Network(3, [Dense(3)], loss)
     models = []

@@ -54,6 +54,7 @@ from chainrule.training import loop
 from full import FULL
 from layer_examples import every_kind_of_layer
 from random_networks import agreement, draw, train
+from strategies import targets_for
 
 jax = pytest.importorskip("jax")
 
@@ -285,12 +286,7 @@ def test_every_optimizer(kind):
 def test_every_loss(kind):
     loss = LOSSES[kind]()
     head = [Softmax() if loss.targets == "classes" else Sigmoid()] if loss.domain == "probability" else []
-    y = {
-        "real": DRAWS.normal(size=(45, 2)),
-        "counts": DRAWS.integers(0, 4, (45, 2)),
-        "binary": DRAWS.integers(0, 2, (45, 2)),
-        "classes": DRAWS.integers(0, 2, 45),
-    }[loss.targets]
+    y = targets_for(loss, 45, 2, DRAWS)
     against_reference(Network(6, [Dense(2), *head], loss), y=y, sample_weight=np.linspace(0, 2, 45))
 
 

@@ -180,7 +180,7 @@ def test_complete_in_any_unit_of_the_target(unit: float):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("loss", ["poisson", "huber", "quantile"])
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "huber", "quantile"])
 def test_complete_with_losses_of_numbers(loss: str):
     y = np.exp(target() / 4)
     quantiles = (0.1, 0.5, 0.9) if loss == "quantile" else 0.5

@@ -36,6 +36,7 @@ from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.trained.persistence import LAYERS
 from layer_examples import every_kind_of_layer, examples
 from states import drawn_states, stands_first
+from strategies import targets_for
 
 UNOPTIMIZED: dict[str, Any] = {"compiler_options": {"xla_backend_optimization_level": 0}}
 """Options of `jax.jit`: it compiles in half the time, and once rather than operation by operation."""
@@ -94,12 +95,8 @@ def test_every_layer_and_activation(kind, training):
 @pytest.mark.parametrize("kind", LOSSES)
 def test_every_loss(kind):
     loss, rng = LOSSES[kind](), np.random.default_rng(1)
-    y = {
-        "real": rng.normal(size=(6, 3)),
-        "counts": rng.integers(0, 4, (6, 3)).astype(float),
-        "binary": rng.integers(0, 2, (6, 3)).astype(float),
-        "classes": one_hot(rng, 6, 3),
-    }[loss.targets]
+    y = targets_for(loss, 6, 3, rng)
+    y = np.eye(3)[y] if y.ndim == 1 else y.astype(float)
     head = [l.Softmax() if loss.targets == "classes" else l.Sigmoid()] if loss.domain == "probability" else []
     check_gradient(Network(3, [Dense(4), l.Tanh(), Dense(3), *head], loss, l2=0.02), y)
     if loss.domain == "real" or loss.targets == "binary":

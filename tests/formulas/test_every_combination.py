@@ -29,6 +29,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.network import backprop
 from chainrule.trained.persistence import LAYERS
 from states import drawn_states, stands_first
+from strategies import targets_for
 
 INPUTS, WIDTH, BATCH = 2, 3, 4
 STEPS = (1e-4, 1e-5, 1e-6)
@@ -88,13 +89,8 @@ def head(loss: Loss) -> list[Layer]:
 
 def targets(loss: Loss, outputs: int) -> np.ndarray:
     """y (batch, outputs) of the kind that a loss takes."""
-    rng = np.random.default_rng(11)
-    return {
-        "real": lambda: rng.normal(size=(BATCH, outputs)),
-        "counts": lambda: rng.integers(0, 4, (BATCH, outputs)).astype(float),
-        "binary": lambda: rng.integers(0, 2, (BATCH, outputs)).astype(float),
-        "classes": lambda: np.eye(outputs)[rng.integers(0, outputs, BATCH)],
-    }[loss.targets]()
+    y = targets_for(loss, BATCH, outputs, np.random.default_rng(11))
+    return np.eye(outputs)[y] if y.ndim == 1 else y.astype(float)
 
 
 class Case(NamedTuple):

@@ -12,11 +12,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import mean_tweedie_deviance
 
+import strategies
 from chainrule import (
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
     ConfigError,
+    FocalCrossEntropy,
+    Gamma,
     Huber,
     Loss,
     MeanAbsoluteError,
@@ -25,12 +29,20 @@ from chainrule import (
     Quantile,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
+    Tweedie,
 )
 from chainrule.formulas import losses
 from chainrule.formulas.losses import LOSSES
 
 # Other settings than the default, by field: a new loss with one of these fields is tested with them as well.
-SETTINGS: dict[str, list[Any]] = {"half": [True], "delta": [0.3], "q": [0.1, 0.9], "label_smoothing": [0.2]}
+SETTINGS: dict[str, list[Any]] = {
+    "half": [True],
+    "delta": [0.3],
+    "q": [0.1, 0.9],
+    "label_smoothing": [0.2],
+    "power": [1.1, 1.9],
+    "gamma": [0.0, 0.5],
+}
 
 
 def variants() -> list[Loss]:
@@ -49,14 +61,8 @@ both_precisions = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def targets_for(loss: Loss, rng: np.random.Generator, batch: int, outputs: int) -> np.ndarray:
     """Targets of the kind that the loss names, (batch, outputs)."""
-    if loss.targets == "real":
-        return rng.normal(size=(batch, outputs))
-    if loss.targets == "counts":
-        return rng.poisson(2.0, (batch, outputs)).astype(float)
-    if loss.targets == "binary":
-        return rng.integers(0, 2, (batch, outputs)).astype(float)
-    assert loss.targets == "classes"
-    return np.eye(outputs)[rng.integers(0, outputs, batch)]
+    y = strategies.targets_for(loss, batch, outputs, rng)
+    return np.eye(outputs)[y] if y.ndim == 1 else y.astype(float)
 
 
 def outputs_for(loss: Loss, rng: np.random.Generator, batch: int, outputs: int) -> np.ndarray:
@@ -73,6 +79,7 @@ def one(loss: Loss, out: list[float], y: list[float]) -> tuple[float, list[float
 
 
 LN2 = np.log(2)
+G = -(9 + 6 * np.log(4)) / 16
 
 BY_HAND = [
     # r = (1, -2, 0): 1 + 4 + 0, a sum over the outputs; 2 r
@@ -88,6 +95,12 @@ BY_HAND = [
     (Quantile(), [1, 0, 3], [0, 2, 3], 1.5, [0.5, -0.5, 0]),
     # e^0 - 3 * 0 = 1 and e^ln2 - 1 ln2; 1 - 3 and 2 - 1
     (Poisson(), [0, LN2], [3, 1], 1 + 2 - LN2, [-2, 1]),
+    # 0 + 3 e^0 and ln 2 + 1 e^-ln2; 1 - 3 and 1 - 1/2
+    (Gamma(), [0, LN2], [3, 1], 3 + LN2 + 0.5, [-2, 0.5]),
+    # p = 3/2: 2 e^(out/2) + 2 y e^(-out/2), of e^(out/2) = 2 and 1: 4 + 3 and 2 + 0; 2 - 3/2 and 1 - 0
+    (Tweedie(), [2 * LN2, 0], [3, 0], 9, [0.5, 1]),
+    # p = 5/4: 4/3 e^(3 out/4) + 4 y e^(-out/4) of e^(out/4) = 2: 32/3 + 6; 8 - 3/2
+    (Tweedie(power=1.25), [4 * LN2], [3], 32 / 3 + 6, [6.5]),
     # sigmoid(ln 3) = 3/4: -log 3/4 for y = 1, -log 1/4 for y = 0; 3/4 - y
     (SigmoidCrossEntropy(), [np.log(3), np.log(3)], [1, 0], -np.log(3 / 16), [-0.25, 0.75]),
     # smoothed by 0.2: y = (0.9, 0.1)
@@ -101,6 +114,22 @@ BY_HAND = [
         [0, 1, 0],
         np.log(8) - 0.8 * LN2 - 0.1 * np.log(5),
         [1 / 8 - 0.1, 2 / 8 - 0.8, 5 / 8 - 0.1],
+    ),
+    # softmax = (1, 2, 5) / 8: (3/4)^2 ln 4; (0, g, 0) - a g, g = (3/4)^2 (2 (1/4) (-ln 4) / (3/4) - 1)
+    (
+        FocalCrossEntropy(),
+        np.log([1, 2, 5]),
+        [0, 1, 0],
+        9 / 16 * np.log(4),
+        [G / 8 * k for k in (-1, 6, -5)],
+    ),
+    # gamma = 1: (3/4) ln 4; g = (3/4) (-(1/4) ln 4 / (3/4) - 1) = -(3 + ln 4) / 4
+    (
+        FocalCrossEntropy(1),
+        np.log([1, 2, 5]),
+        [0, 1, 0],
+        3 / 4 * np.log(4),
+        [-(3 + np.log(4)) / 32 * k for k in (-1, 6, -5)],
     ),
     # -log 1/4 - log(1 - 1/5); -1 / (1/4) and 1 / (4/5)
     (BinaryCrossEntropy(), [0.25, 0.2], [1, 0], -np.log(0.25) - np.log(0.8), [-4, 1.25]),
@@ -122,7 +151,7 @@ def test_every_loss_has_numbers_by_hand():
 @every_loss
 def test_registry_knows_its_kind(loss):
     assert LOSSES[loss.kind] is type(loss)
-    assert loss.targets in {"real", "counts", "binary", "classes"}
+    assert loss.targets in {"real", "counts", "amounts", "positive", "binary", "classes"}
     assert loss.domain in {"real", "probability"}
 
 
@@ -140,7 +169,7 @@ def test_keeps_dtype_and_shapes(loss, dtype):
 @both_precisions
 def test_extreme_outputs_stay_finite(loss, dtype):
     # A count's logarithm has a limit by nature: e^88 is the last that float32 holds.
-    largest = 1 if loss.domain == "probability" else 80 if loss.targets == "counts" else 1e4
+    largest = 1 if loss.domain == "probability" else 80 if isinstance(loss, losses.LogLink) else 1e4
     out = np.array([[largest, -largest], [-largest, largest], [0, 0], [largest, largest]], dtype)
     if loss.domain == "probability":
         out = np.abs(out)
@@ -156,11 +185,14 @@ def test_gradient_is_the_central_difference(loss, seed, batch, outputs):
     rng, h = np.random.default_rng(seed), 1e-6
     out, y = outputs_for(loss, rng, batch, outputs), targets_for(loss, rng, batch, outputs)
     assume(np.abs(out - y).min() > 1e-4)  # clear of the kink of the absolute ones
-    gradient = loss.gradient(out, y)
+    gradient, rounding = (
+        loss.gradient(out, y),
+        1e-9 * np.abs(loss.value(out, y)).max(),
+    )  # of differences: eps / h
     for k in range(outputs):
         step = h * np.eye(outputs)[k]
         difference = (loss.value(out + step, y) - loss.value(out - step, y)) / (2 * h)  # (batch,)
-        assert_allclose(gradient[:, k], difference, rtol=1e-6, atol=1e-6)
+        assert_allclose(gradient[:, k], difference, rtol=1e-6, atol=1e-6 + rounding)
 
 
 @pytest.mark.slow
@@ -225,6 +257,58 @@ def test_predict_is_the_mean_or_the_probabilities():
         assert loss.predict(out) is out
 
 
+# --- amounts
+
+
+@pytest.mark.parametrize(
+    "loss, power", [(Poisson(), 1), (Gamma(), 2), (Tweedie(1.2), 1.2), (Tweedie(1.9), 1.9)]
+)
+def test_the_loss_is_half_the_deviance_but_for_a_part_of_y(loss: losses.LogLink, power: float):
+    rng = np.random.default_rng(5)
+    y, mean = targets_for(loss, rng, 40, 1), np.exp(rng.normal(size=(40, 1)))
+    half = loss.value(np.log(mean), y) + loss.saturated(y)
+    assert_allclose(2 * half.mean(), mean_tweedie_deviance(y[:, 0], mean[:, 0], power=power), rtol=1e-12)
+    assert (half >= -1e-12).all() and loss.power == power
+    assert_allclose(
+        loss.value(np.log(y + (y == 0)), y)[y[:, 0] > 0] + loss.saturated(y)[y[:, 0] > 0], 0, atol=1e-12
+    )
+    # of two outputs the sum
+    assert_allclose(loss.saturated(np.hstack([y, y])), 2 * loss.saturated(y), rtol=1e-15)
+
+
+def test_tweedie_joins_poisson_and_gamma():
+    rng = np.random.default_rng(6)
+    out, y = rng.normal(size=(20, 2)), rng.gamma(2.0, size=(20, 2))
+    for near, limit in ((Tweedie(1 + 1e-9), Poisson()), (Tweedie(2 - 1e-9), Gamma())):
+        assert_allclose(near.gradient(out, y), limit.gradient(out, y), rtol=1e-7, atol=1e-7)
+        # of the value what depends on out, to the digits that 1e9 leaves
+        change, expected = (loss.value(out, y) - loss.value(0 * out, y) for loss in (near, limit))
+        assert_allclose(change, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [Poisson(), Gamma(), Tweedie(), Tweedie(1.2)], ids=repr)
+def test_amounts_are_predicted_by_their_weighted_mean(loss: losses.LogLink):
+    y, s = np.array([[1.0], [4.0], [10.0]]), np.array([3.0, 2.0, 1.0])
+    mean = np.full((3, 1), np.log(21 / 6))
+    assert_allclose(s @ loss.gradient(mean, y), 0, atol=1e-14)
+    assert s @ loss.value(mean, y) < min(s @ loss.value(mean + h, y) for h in (-0.01, 0.01))
+
+
+# --- classes of which many are easy
+
+
+def test_focal_cross_entropy_joins_the_cross_entropy():
+    rng = np.random.default_rng(7)
+    z, y = rng.normal(size=(20, 4)), rng.dirichlet(np.ones(4), 20)
+    assert_allclose(FocalCrossEntropy(0).value(z, y), SoftmaxCrossEntropy().value(z, y), rtol=1e-14)
+    assert_allclose(FocalCrossEntropy(0).gradient(z, y), SoftmaxCrossEntropy().gradient(z, y), atol=1e-15)
+
+
+def test_an_easy_sample_counts_a_hundredth():
+    value, _ = one(FocalCrossEntropy(), np.log([0.9, 0.1]), [1, 0])
+    assert_allclose(value, -np.log(0.9) / 100, rtol=1e-13)
+
+
 @given(q=st.floats(0.05, 0.95))
 def test_the_quantile_of_the_targets_is_where_its_loss_is_least(q):
     y = np.arange(21.0)[:, None]
@@ -235,6 +319,8 @@ def test_the_quantile_of_the_targets_is_where_its_loss_is_least(q):
 @pytest.mark.parametrize(
     "loss, setting",
     [(Huber, {"delta": bad}) for bad in (0, -1, np.nan, np.inf, "1")]
+    + [(Tweedie, {"power": bad}) for bad in (1, 2, 0.5, 3, np.nan, "1.5")]
+    + [(FocalCrossEntropy, {"gamma": bad}) for bad in (-0.1, np.nan, np.inf, None)]
     + [(Quantile, {"q": bad}) for bad in (0, 1, -0.1, np.nan, None)]
     + [
         (loss, {"label_smoothing": bad})

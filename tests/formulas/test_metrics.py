@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as sk
 
-from chainrule import ConfigError, ShapeError
+from chainrule import ConfigError, Gamma, Poisson, ShapeError, Tweedie
 from chainrule.formulas import metrics
 from chainrule.formulas.metrics import METRICS, evaluate
 
@@ -171,6 +171,37 @@ def test_agrees_with_scikit_learn(task, name, weighted):
     got = METRICS[name](task, y, predicted, scores, w)
     assert isinstance(got, float)
     assert_allclose(got, PEERS[name](y, predicted, scores, w), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss, power", [(Poisson(), 1), (Tweedie(1.3), 1.3), (Gamma(), 2)])
+def test_the_deviance_agrees_with_scikit_learn(loss, power, weighted):
+    rng = np.random.default_rng(3)
+    y, predicted = rng.gamma(2.0, size=50), np.exp(rng.normal(size=50))
+    y[:20] *= power == 2  # of the others some are 0
+    w = rng.uniform(0, 2, 50) if weighted else None
+    found = evaluate("regression", y, predicted, weight=w, names=["deviance", "d2"], loss=loss)
+    about = {"power": power, "sample_weight": w}
+    assert_allclose(found["deviance"], sk.mean_tweedie_deviance(y, predicted, **about), rtol=1e-12)
+    assert_allclose(found["d2"], sk.d2_tweedie_score(y, predicted, **about), rtol=1e-12)
+    two = evaluate(
+        "regression", *(np.stack([a, b], 1) for a, b in ((y, y), (predicted, predicted + 1))), loss=loss
+    )
+    each = [evaluate("regression", y, predicted + more, loss=loss)["d2"] for more in (0, 1)]
+    assert_allclose(two["d2"], np.mean(each), rtol=1e-12)
+
+
+def test_the_deviance_by_hand():
+    # of Gamma 2 (y / m - 1 - log(y / m)): 2 (1 - log 2) and 2 (1/2 - 1 + log 2), whose mean is 1/2
+    y, predicted = np.array([2.0, 2.0]), np.array([1.0, 4.0])
+    assert_allclose(evaluate("regression", y, predicted, names=["deviance"], loss=Gamma())["deviance"], 0.5)
+    assert evaluate("regression", y, y, loss=Gamma())["d2"] == 1  # a constant
+    assert evaluate("regression", y, predicted, loss=Gamma())["d2"] == 0
+    assert np.isnan(evaluate("regression", y[:1], y[:1], loss=Gamma())["d2"])
+    with pytest.raises(
+        ConfigError, match="'d2' is not a metric for regression; choose from mse, rmse, mae, r2"
+    ):
+        evaluate("regression", y, predicted, names=["d2"])
 
 
 def odd(

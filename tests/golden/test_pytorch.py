@@ -97,12 +97,16 @@ def test_fifty_steps(name: str):
     np.testing.assert_allclose(model.outputs(X), STORED[f"{name}/outputs"], **CLOSE)
 
 
+OWN = {"quantile", "gamma", "tweedie", "focal_cross_entropy"}
+"""Losses that PyTorch does not have."""
+
+
 def test_the_cases_cover_what_is_promised():
     kinds = {case["optimizer"]["kind"] for case in CASES.values()}
     assert kinds == set(OPTIMIZERS) - {"gradient_descent", "lbfgs"}  # GradientDescent is SGD without momentum
     used = {key for case in CASES.values() for key in case}
     assert used >= {"class_weight", "label_smoothing", "l2", "clip_norm", "clip_value", "one_cycle"}
-    assert {case["loss"] for case in CASES.values()} == set(LOSSES) - {"quantile"}  # PyTorch has none
+    assert {case["loss"] for case in CASES.values()} == set(LOSSES) - OWN
     assert ABOUT["versions"].keys() == {"python", "numpy", "scikit-learn", "torch"}
 
 

@@ -19,6 +19,8 @@ from chainrule import (
     Constant,
     Dense,
     Dropout,
+    FocalCrossEntropy,
+    Gamma,
     GradientDescent,
     Huber,
     Identity,
@@ -43,6 +45,7 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Standardize,
     Tanh,
+    Tweedie,
 )
 from chainrule.formulas.layers import ACTIVATIONS, Operation
 from chainrule.formulas.losses import LOSSES
@@ -53,6 +56,7 @@ from chainrule.inspection.derivation.markup import Fraction, Number, Product, Su
 from chainrule.inspection.derivation.tree import Node
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network.blocks import Block
+from strategies import targets_for
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))
@@ -67,13 +71,7 @@ def model_of(layers: list[Layer], loss: Loss | None = None, inputs: int = 4, **s
 
 
 def targets(loss: Loss, outputs: int) -> np.ndarray:
-    rng = np.random.default_rng(11)
-    return {
-        "real": lambda: rng.normal(size=(6, outputs)),
-        "counts": lambda: rng.integers(0, 4, (6, outputs)),
-        "binary": lambda: rng.integers(0, 2, (6, outputs)),
-        "classes": lambda: rng.integers(0, outputs, 6),
-    }[loss.targets]()
+    return targets_for(loss, 6, outputs, np.random.default_rng(11))
 
 
 def names_of(trace: Trace) -> list[str]:
@@ -234,7 +232,8 @@ def test_every_activation(kind: str):
 LOSSES_AND_SETTINGS = [
     *(kind() for kind in LOSSES.values()),
     *(MeanSquaredError(half=True), Huber(0.3), Quantile(0.2)),
-    *(kind(label_smoothing=0.2) for name, kind in LOSSES.items() if "cross_entropy" in name),
+    *(kind(label_smoothing=0.2) for kind in LOSSES.values() if hasattr(kind, "label_smoothing")),
+    *(Tweedie(1.2), FocalCrossEntropy(0.5)),
 ]
 
 
@@ -267,8 +266,11 @@ def test_leaves_by_hand():
         Huber(0.01): "0.01",
         Huber(100.0): "dense_1.z[0] - y",
         SigmoidCrossEntropy(): "sigmoid(dense_1.z[0]) - y",
+        Poisson(): "exp(dense_1.z[0]) - y",
+        Gamma(): "1 - y · exp(-1 · dense_1.z[0])",
+        Tweedie(): "exp(0.5 · dense_1.z[0]) - y · exp(-0.5 · dense_1.z[0])",
     }.items():
-        trace = model_of([Dense(1)], loss).trace(X[0], 0.0)
+        trace = model_of([Dense(1)], loss).trace(X[0], float(loss.targets != "real"))
         found = Graph(trace).leaf(0, 0)
         assert found.text().lstrip("-") == leaf.lstrip("-"), loss
     trace = model_of([Dense(2)], SoftmaxCrossEntropy()).trace(X[:2], [0, 1])

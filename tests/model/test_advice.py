@@ -75,7 +75,7 @@ def test_what_goes_together_is_quiet(kind: str):
     wants_shares = loss.domain == "probability"
     for end in (*(layer() for layer in ACTIVATIONS.values()), Own()):
         is_share = isinstance(end, (c.Sigmoid, c.Softmax))
-        takes_logits = isinstance(loss, (c.SigmoidCrossEntropy, c.SoftmaxCrossEntropy))
+        takes_logits = loss.targets in ("binary", "classes") and not wants_shares
         is_mistake = (takes_logits and is_share) or (wants_shares and not is_share and type(end) is not Own)
         assert bool(said(lambda end=end: network(end, loss=loss, outputs=2))) == is_mistake
     assert not said(lambda: network(c.Sigmoid(), c.Rescale(0.9, 0.05), loss=loss, outputs=2))

@@ -98,7 +98,8 @@ def test_evaluate_keys_and_the_law(task: str):
         *("accuracy", "balanced_accuracy", "precision", "recall"),
         *("f1", "auc", "average_precision", "log_loss"),
     )
-    names = ("mse", "rmse", "mae", "r2") if made.task == "regression" else of_classes
+    of_numbers = ("mse", "rmse", "mae", "r2", *(("deviance", "d2") if task == "poisson" else ()))
+    names = of_numbers if made.task == "regression" else of_classes
     names = tuple(name for name in names if made.task != "multilabel" or name != "balanced_accuracy")
     assert list(found) == ["loss", *names]
     assert all(isinstance(value, float) for value in found.values())

@@ -275,7 +275,7 @@ def test_scikit_learn_takes_it():
     assert not hasattr(made, "blend_") and not hasattr(made, "report_")
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "tweedie"])
 def test_a_regressor_of_several_outputs(loss: str, tmp_path: Path):
     y = np.column_stack([NUMBER.abs(), NUMBER.abs() / 7])
     weight = np.linspace(0, 1, N)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
-from chainrule import MeanSquaredError, MLPClassifier, MLPRegressor, Poisson
+from chainrule import Gamma, MeanSquaredError, MLPClassifier, MLPRegressor, Poisson
 from chainrule.estimators.base import fit_on
 from chainrule.fitting import few_solved, in_time
 from chainrule.fitting.held import result_of
@@ -195,6 +196,12 @@ def test_weights_by_hand(monkeypatch: pytest.MonkeyPatch):
     counts = Judge(np.zeros((2, 1)), np.ones(2), Poisson())  # a loss of mean - y log(mean), here the mean
     found = race.find_weights([np.full((2, 1), 1.0), np.full((2, 1), 1 + np.log(3) / 2)], counts)
     np.testing.assert_allclose(found, [0.75, 0.25])
+    # of y = 1 half a deviance of m + 1 / e^m - 1; where one has four times the other's, l as 1 to (1 / 4)^(2 / 2)
+    amounts = Judge(np.ones((2, 1)), np.ones(2), Gamma())
+    half = 4 * (1 + np.exp(-1.0) - 1)
+    more = brentq(lambda m: m + np.exp(-m) - 1 - half, 1, 9)
+    found = race.find_weights([np.full((2, 1), np.e), np.full((2, 1), np.exp(more))], amounts)
+    np.testing.assert_allclose(found, [0.8, 0.2])
 
 
 def test_half_of_the_weight_by_very_few_rows_is_that_of_the_default():

@@ -32,6 +32,7 @@ from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
 from random_layers import Chain, Dice, anywhere, body, stands, wanted
+from strategies import targets_for
 
 CLOSE = 1e-10
 """Bound in float64 of a difference over 1 + |what is compared|, where nothing enlarges the last digits."""
@@ -172,6 +173,8 @@ def drawn_loss(dice: Dice, kind: str, outputs: int) -> Loss:
         return loss(dice.one_of(0.0, 0.1))
     if hasattr(loss, "delta") or hasattr(loss, "q"):
         return loss(dice.one_of(0.3, 0.7))
+    if "power" in loss.__dataclass_fields__ or hasattr(loss, "gamma"):
+        return loss(dice.one_of(1.2, 1.8))
     return loss(half=dice.happens(0.5)) if hasattr(loss, "half") else loss()
 
 
@@ -181,13 +184,7 @@ def samples(dice: Dice, network: Network, n: int) -> tuple[np.ndarray, np.ndarra
     X = rng.normal(size=(n, network.inputs))
     for column in coded(network):
         X[:, column] = rng.integers(-1, 42, n)
-    y = {
-        "real": lambda: rng.normal(size=(n, outputs)),
-        "counts": lambda: rng.integers(0, 4, (n, outputs)),
-        "binary": lambda: rng.integers(0, 2, (n, outputs)),
-        "classes": lambda: rng.integers(0, outputs, n),
-    }[network.loss.targets]()
-    return X, y
+    return X, targets_for(network.loss, n, outputs, rng)
 
 
 def coded(network: Network) -> list[int]:

@@ -131,9 +131,12 @@ class Problem(NamedTuple):
 
 
 def targets_for(loss: Loss, samples: int, outputs: int, rng: np.random.Generator) -> np.ndarray:
+    """Targets of the kind that the loss names: (samples, outputs), or (samples,) classes."""
     return {
         "real": lambda: rng.normal(size=(samples, outputs)),
         "counts": lambda: rng.integers(0, 4, (samples, outputs)),
+        "amounts": lambda: rng.gamma(1.0, size=(samples, outputs)) * rng.integers(0, 2, (samples, outputs)),
+        "positive": lambda: rng.gamma(2.0, size=(samples, outputs)),
         "binary": lambda: rng.integers(0, 2, (samples, outputs)),
         "classes": lambda: rng.integers(0, outputs, samples),
     }[loss.targets]()

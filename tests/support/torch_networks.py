@@ -187,12 +187,25 @@ def quantile(loss: Any, out: Tensor, y: Tensor) -> Tensor:
     return torch.maximum(q * r, (q - 1) * r).sum(1)
 
 
+def focal(loss: Any, out: Tensor, y: Tensor) -> Tensor:
+    p = torch.softmax(out, 1)
+    return -(y * (1 - p).clamp_min(TINY) ** loss.gamma * torch.log_softmax(out, 1)).sum(1)
+
+
 LOSS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
     "mean_squared_error": lambda loss, out, y: (out - y).square().sum(1) * (0.5 if loss.half else 1),
     "huber": lambda loss, out, y: F.huber_loss(out, y, reduction="none", delta=loss.delta).sum(1),
     "mean_absolute_error": lambda loss, out, y: F.l1_loss(out, y, reduction="none").sum(1),
     "quantile": quantile,
     "poisson": lambda loss, out, y: F.poisson_nll_loss(out, y, reduction="none").sum(1),
+    "gamma": lambda loss, out, y: (
+        -(torch.distributions.Gamma(torch.ones((), dtype=DOUBLE), torch.exp(-out)).log_prob(y)).sum(1)
+    ),
+    "tweedie": lambda loss, out, y: (
+        out.exp() ** (2 - loss.power) / (2 - loss.power)
+        - y * out.exp() ** (1 - loss.power) / (1 - loss.power)
+    ).sum(1),
+    "focal_cross_entropy": focal,
     "sigmoid_cross_entropy": lambda loss, out, y: F.binary_cross_entropy_with_logits(
         out, y, reduction="none"
     ).sum(1),

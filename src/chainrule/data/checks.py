@@ -189,11 +189,29 @@ def check_targets(
         raise DataError(
             f"each row of {name} must sum to 1 for {_named(loss)}; pass labels (n,) or probabilities."
         )
-    if loss.targets == "counts" and low < 0:
-        raise DataError(f"{name} must not be negative for {_named(loss)}; its smallest value is {low:g}.")
+    if y.size:
+        check_amounts(low, loss, name)
     if loss.targets == "classes" and classes is None:
         classes = np.arange(outputs)
     return Targets(y, classes)
+
+
+def check_amounts(low: float, loss: Loss, name: str = "y") -> None:
+    """Check the smallest target of a loss of amounts. Raises DataError."""
+    if loss.targets == "positive" and low <= 0:
+        hint = (
+            f"use {option('loss', 'Tweedie()', 'tweedie')}, which takes 0 too"
+            if low == 0
+            else "a squared error takes any number"
+        )
+        raise DataError(
+            f"{name} must be above 0 for {_named(loss)}, but its smallest value is {low:g}; {hint}."
+        )
+    if loss.targets in ("counts", "amounts") and low < 0:
+        raise DataError(
+            f"{name} must be at least 0 for {_named(loss)}, but its smallest value is {low:g}; a squared error takes "
+            "any number."
+        )
 
 
 def _named(loss: Loss) -> str:

@@ -40,7 +40,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         "squared_error",
         [StrOptions(set(LOSSES)), Loss],
         '"squared_error" (half of it) or "poisson" (half the deviance, with exp(output) as the prediction) as there, '
-        '"huber", "absolute_error" or "quantile", or a loss of the package such as Huber(delta=2.0).',
+        'likewise "gamma" for amounts above 0 and "tweedie" where many are 0, "huber", "absolute_error" or "quantile", '
+        "or a loss of the package such as Huber(delta=2.0) or Tweedie(power=1.7).",
         "network",
         kinds=LOSS_KINDS,
     )

@@ -19,7 +19,7 @@ from chainrule.fitting.result import FitResult
 from chainrule.fitting.terms import OTHER, AdditiveTerm, Axis, Terms
 from chainrule.fitting.train import Listeners, train
 from chainrule.formulas.layers import Dense, Embedding, Layer, PiecewiseLinearEmbedding
-from chainrule.formulas.losses import Loss, Poisson
+from chainrule.formulas.losses import LogLink, Loss
 from chainrule.formulas.paths import Paths
 from chainrule.model import Model
 from chainrule.network.network import Network
@@ -149,7 +149,7 @@ def link_of(result: FitResult) -> tuple[str, tuple[str, ...]]:
     """Return the link from the sum to the prediction, and the classes of the outputs."""
     targets = result.targets
     if not isinstance(targets, Labels):
-        return ("log" if isinstance(result.model.network.loss, Poisson) else "identity"), ()
+        return ("log" if isinstance(result.model.network.loss, LogLink) else "identity"), ()
     labels = tuple(f"{label}" for label in targets.classes)
     if targets.kind == "binary":
         return "log_odds", labels[-1:]

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from chainrule.core.random import generator, member_seed
-from chainrule.data.samples import measure_targets
+from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.fitting.parameters import Parameters, is_stochastic
 from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult, RateControl, Records
-from chainrule.fitting.start import Trunk, activations_in, dense_slots, members_of, put_parameters
+from chainrule.fitting.start import Trunk, activations_in, dense_slots, members_of, put_parameters, views
 from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import Dense, Embedding
+from chainrule.formulas.losses import LogLink, Poisson
 from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
@@ -128,12 +129,24 @@ def first_model(
         if not np.isfinite(scale.std).all():
             raise DataError("the standard deviation of y is infinite; divide y by a constant.")
     model.describe(data.targets.model_classes, data.feature_names, scale)
+    if data.preprocessor is not None or not isinstance(network.loss, Poisson):  # as scikit-learn's on arrays
+        start_at_mean(model, data.samples)
     if trunk is not None:
         for member, taken in zip(members_of(model), trunk.models, strict=True):
             take_trunk(member, taken, trunk.freeze)
     for name, values in given.items():
         put_parameters(model, name, values)
     return model
+
+
+def start_at_mean(model: Model | Ensemble, samples: Samples) -> None:
+    """Add log mean(y) to the biases of the last layer for a loss of amounts, whose unit then does not matter."""
+    if not isinstance(model.network.loss.of_member, LogLink):
+        return
+    mean = np.average(samples.y, 0, weights=samples.weight)  # (outputs,)
+    for member in members_of(model):
+        bias = views(member.network, member.theta, "b")[-1]
+        bias += np.tile(np.log(np.where(mean > 0, mean, 1)), bias.size // len(mean)).reshape(bias.shape)
 
 
 def make_untrained(

@@ -16,7 +16,7 @@ from chainrule.errors import FormatError, NonFiniteError
 from chainrule.fitting.begin import FitStart
 from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import Records, checked
-from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
+from chainrule.formulas.losses import LogLink, Loss, MeanSquaredError
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run, samples_of
 
@@ -168,9 +168,9 @@ class LearningCurve(Callback):
         loss, outputs = run.plan.network.loss, run.plan.network.outputs
         if is_mean_over_outputs(loss, outputs):
             total = (total - penalty) / outputs + penalty
-        if isinstance(loss, Poisson) and self.rows is not None:
+        if isinstance(loss, LogLink) and self.rows is not None:
             if self.offset is None:
-                self.offset = saturated_poisson(samples_of(run).y)
+                self.offset = loss.saturated(samples_of(run).y)
             weight = samples_of(run).weight[self.rows]
             sums = self.by_batch(run, weight), self.by_batch(run, weight * self.offset[self.rows])
             counts = self.by_batch(run, np.ones(len(self.rows)))

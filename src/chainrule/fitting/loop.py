@@ -31,7 +31,7 @@ from chainrule.fitting.limit import FitLimit, LimitCourse, RepeatedLimit
 from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.start import members_of
 from chainrule.formulas.layers import Dense, GroupedDense
-from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
+from chainrule.formulas.losses import LogLink, Loss
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
@@ -351,12 +351,12 @@ class KeptState(Checkpoint):
 def reported(loss: Loss, samples: Samples) -> Callable[[float, float], float] | None:
     """Return scikit-learn's value of the objective, from the loss and the penalty; None for their sum.
 
-    Of several outputs of a squared error it is the mean, though its gradient is that of the sum; of counts half the
+    Of several outputs of a squared error it is the mean, though its gradient is that of the sum; of amounts half the
     deviance.
     """
     if is_mean_over_outputs(loss, samples.outputs):
         return lambda value, penalty: value / samples.outputs + penalty
-    if isinstance(loss, Poisson):
-        offset = float(np.average(saturated_poisson(samples.y), weights=samples.weight))
+    if isinstance(loss, LogLink):
+        offset = float(np.average(loss.saturated(samples.y), weights=samples.weight))
         return lambda value, penalty: value + penalty + offset
     return None

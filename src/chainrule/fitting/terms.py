@@ -105,9 +105,9 @@ class Terms(records.DataResult):
 
         decision = intercept + sum over terms of what they add
 
-    For numbers the decision is the prediction (with loss="poisson" its logarithm); with two classes it is the log-odds
-    of the second one, with more the logarithm of each probability but for a common constant, and with several labels a
-    row the log-odds of each.
+    For numbers the decision is the prediction (its logarithm with loss="poisson", "gamma" or "tweedie"); with two
+    classes it is the log-odds of the second one, with more the logarithm of each probability but for a common constant,
+    and with several labels a row the log-odds of each.
     """
 
     intercept: NDArray[np.float64]

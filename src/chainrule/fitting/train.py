@@ -23,7 +23,7 @@ from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
 from chainrule.errors import ChainruleError, ConfigError, DataError, FormatError, NonFiniteError, option
 from chainrule.fitting import folds, loop
-from chainrule.fitting.begin import FitStart, as_rates
+from chainrule.fitting.begin import FitStart, as_rates, start_at_mean
 from chainrule.fitting.curve import LearningCurve
 from chainrule.fitting.floor import ITERATIONS, PENALTY, Floor, some
 from chainrule.fitting.held import HoldsResult, as_fitted
@@ -122,6 +122,7 @@ def train(
         parts = split(plan, data, samples, start)
     if start.is_drawn and plan.proposal.start == "samples":
         model.start_on(parts.train)
+        start_at_mean(model, parts.train)
     check_schedule(p.schedule, parts.validation is not None)
     fit = partial(by_batches, plan, start, parts, listen)
     passes = data.validation is not None and data.whole is None
@@ -135,6 +136,7 @@ def train(
         of_all = whole.data.samples.scaled(whole.start.result.model.target_scale)
         if whole.start.is_drawn and plan.proposal.start == "samples":
             whole.start.result.model.start_on(of_all)
+            start_at_mean(whole.start.result.model, of_all)
         following = Refit(whole.plan, whole.start, of_all, is_copy=False)
     with following:
         return following.result(*fit(followed=following.followed, threads=following.threads))

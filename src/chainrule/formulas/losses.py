@@ -45,7 +45,8 @@ class Loss(ABC):
     """Base class of losses: a value, its gradient, and the output activation of prediction.
 
     kind: its name in a file.
-    targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
+    targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "amounts" of at least 0, "positive" numbers,
+    "binary" labels 0 or 1, "classes" one-hot.
     domain: the content of out: any "real" number, or a "probability" from 0 to 1.
     any_unit: whether estimators of tables may train it on y standardized: (y - mean) / std. That is harmless only where
     the out with the least loss is then standardized alike, as for squared errors, and not where y has to be positive or
@@ -327,6 +328,34 @@ class Quantile(PairedLoss):
         return (0.0,)
 
 
+class LogLink(PairedLoss):
+    """Base class of the losses of amounts whose output is the logarithm of the mean.
+
+    They are half the deviance of Tweedie distributions, whose variance is proportional to mean^power, without the part
+    that depends on y alone, `saturated`. Where y is multiplied by c, the best output is larger by log c.
+    """
+
+    power: float
+
+    def predict(self, out: Array) -> Array:
+        """exp(out)"""
+        return namespace(out).exp(out)
+
+    def ops(self) -> tuple[Operation, ...]:
+        """exp"""
+        return (Operation("elementwise", function="exp"),)
+
+    def average(self, out: Array) -> Array:
+        """log mean_i exp(out_i)"""
+        return log_mean_exp(out)
+
+    def saturated(self, y: Array) -> Array:
+        """-value(log y, y) (batch,), 0 for y = 0: the loss plus this is half the deviance, at least 0."""
+        xp = namespace(y)
+        best = xp.log(xp.where(y > 0, y, 1))
+        return xp.where(y > 0, -self.value(best[..., None], y[..., None]), 0).sum(-1)
+
+
 def poisson(out: Array, y: Array) -> Array:
     """Negative log-likelihood of a count, without the constant log(y!).
 
@@ -342,31 +371,78 @@ def poisson_gradient(out: Array, y: Array) -> Array:
     return namespace(out).exp(out) - y
 
 
-def saturated_poisson(y: Array) -> Array:
-    """sum_k  y_k log y_k - y_k (batch,), with 0 log 0 = 0: `poisson` plus this is half the deviance, at least 0."""
-    xp = namespace(y)
-    return (y * xp.log(xp.where(y > 0, y, 1)) - y).sum(-1)
-
-
 @dataclass(frozen=True)
-class Poisson(PairedLoss):
+class Poisson(LogLink):
     """`poisson`: predicts the expected count, exp(out)."""
 
-    kind, targets = "poisson", "counts"
+    kind, targets, power = "poisson", "counts", 1.0
     formula = by_kind
     pair = (poisson, poisson_gradient)
 
-    def predict(self, out: Array) -> Array:
-        """exp(out)"""
-        return namespace(out).exp(out)
 
-    def ops(self) -> tuple[Operation, ...]:
-        """exp"""
-        return (Operation("elementwise", function="exp"),)
+def gamma(out: Array, y: Array) -> Array:
+    """Negative log-likelihood of a positive amount with a gamma distribution of shape 1, an exponential one.
 
-    def average(self, out: Array) -> Array:
-        """log mean_i exp(out_i)"""
-        return log_mean_exp(out)
+    sum_k  out_k + y_k exp(-out_k)          gradient: 1 - y exp(-out)
+
+    out: the logarithm of the expected amount; below -88 in float32 (-709 in float64) the loss is infinite.
+    The variance is proportional to the mean squared, whatever the shape, and so an error counts by its ratio to y.
+    Source: McCullagh, Nelder, Generalized Linear Models, chapter 8.
+    """
+    return (out + y * namespace(out).exp(-out)).sum(-1)
+
+
+def gamma_gradient(out: Array, y: Array) -> Array:
+    """1 - y exp(-out)"""
+    return 1 - y * namespace(out).exp(-out)
+
+
+@dataclass(frozen=True)
+class Gamma(LogLink):
+    """`gamma`: predicts the expected amount, exp(out), of amounts above 0 such as the cost of a claim."""
+
+    kind, targets, power = "gamma", "positive", 2.0
+    formula = by_kind
+    pair = (gamma, gamma_gradient)
+
+
+def tweedie(out: Array, y: Array, power: float) -> Array:
+    """Half the deviance of an amount that is 0 with a probability and else positive, without the part of y alone.
+
+    sum_k  exp((2 - p) out_k) / (2 - p) - y_k exp((1 - p) out_k) / (1 - p)
+    gradient: exp((2 - p) out) - y exp((1 - p) out)
+
+    out: the logarithm of the expected amount.  power: p, between 1 and 2. A sum of a Poisson number of gamma amounts
+    has such a distribution, with a variance proportional to mean^p. The gradient is that of `poisson` as p goes to 1,
+    that of `gamma` as p goes to 2.
+    Source: Jorgensen, Exponential Dispersion Models, 1987.
+    """
+    xp, rest = namespace(out), 2 - power
+    return (xp.exp(rest * out) / rest - y * xp.exp((rest - 1) * out) / (rest - 1)).sum(-1)
+
+
+def tweedie_gradient(out: Array, y: Array, power: float) -> Array:
+    """exp((2 - p) out) - y exp((1 - p) out)"""
+    xp = namespace(out)
+    return xp.exp((2 - power) * out) - y * xp.exp((1 - power) * out)
+
+
+@dataclass(frozen=True)
+class Tweedie(LogLink):
+    """`tweedie`: predicts the expected amount, exp(out), of amounts of which many are 0, such as a year's claims."""
+
+    kind, targets = "tweedie", "amounts"
+    formula = by_kind
+    pair = (tweedie, tweedie_gradient)
+    power: float = 1.5
+
+    def __post_init__(self) -> None:
+        """Check that power is between 1 and 2."""
+        number_settings(self, "power", above=1, below=2, hint="Poisson() has power 1, Gamma() 2")
+
+    def constants(self, out: Array) -> tuple[Array, ...]:
+        """(power,)"""
+        return (self.power,)
 
 
 @dataclass(frozen=True)
@@ -438,6 +514,22 @@ class SigmoidCrossEntropy(CrossEntropy):
         return log_mean_exp(log_sigmoid(out)) - log_mean_exp(log_sigmoid(-out))
 
 
+class SoftmaxLoss(Loss):
+    """Base class of the losses of logits of classes, which predict softmax(out)."""
+
+    def predict(self, out: Array) -> Array:
+        """softmax(out)"""
+        return softmax(out)
+
+    def ops(self) -> tuple[Operation, ...]:
+        """softmax"""
+        return (Operation("softmax"),)
+
+    def average(self, out: Array) -> Array:
+        """log mean_i softmax(out_i)"""
+        return log_mean_exp(log_softmax(out))
+
+
 def softmax_cross_entropy(z: Array, y: Array) -> Array:
     """Negative log-likelihood of the true class, in nats, from logits.
 
@@ -454,24 +546,67 @@ def softmax_cross_entropy_gradient(z: Array, y: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class SoftmaxCrossEntropy(CrossEntropy):
+class SoftmaxCrossEntropy(SoftmaxLoss, CrossEntropy):
     """`softmax_cross_entropy`: multiclass classification; predicts probabilities."""
 
     kind, targets = "softmax_cross_entropy", "classes"
     formula = by_kind
     pair = (softmax_cross_entropy, softmax_cross_entropy_gradient)
 
-    def predict(self, out: Array) -> Array:
-        """softmax(out)"""
-        return softmax(out)
 
-    def ops(self) -> tuple[Operation, ...]:
-        """softmax"""
-        return (Operation("softmax"),)
+def focal_cross_entropy(z: Array, y: Array, gamma: float) -> Array:
+    """Negative log-likelihood of the true class, in nats, less where the network is sure of it.
 
-    def average(self, out: Array) -> Array:
-        """log mean_i softmax(out_i)"""
-        return log_mean_exp(log_softmax(out))
+    -sum_k y_k (1 - a_k)^gamma log a_k, a = softmax(z)          gradient: g - a sum_k g_k,
+    g_k = y_k (1 - a_k)^gamma (gamma a_k log a_k / (1 - a_k) - 1), the derivative by log a_k
+
+    y: rows sum to 1.  gamma: at least 0; with 0 it is `softmax_cross_entropy`. With 2 a sample whose class has a
+    probability of 0.9 counts a hundredth of its negative log-likelihood.
+    1 - a_k is at least the smallest normal number of its dtype.
+    Source: Lin, Goyal, Girshick, He, Dollar, Focal loss for dense object detection, arXiv:1708.02002, eq. 4.
+    """
+    log_a = log_softmax(z)
+    return -(y * _rest(log_a) ** gamma * log_a).sum(-1)
+
+
+def focal_cross_entropy_gradient(z: Array, y: Array, gamma: float) -> Array:
+    """g - softmax(z) sum_k g_k"""
+    g = focal_slopes(z, y, gamma)
+    return g - softmax(z) * g.sum(-1, keepdims=True)
+
+
+def focal_slopes(z: Array, y: Array, gamma: float) -> Array:
+    """g_k = y_k (1 - a_k)^gamma (gamma a_k log a_k / (1 - a_k) - 1)"""
+    log_a = log_softmax(z)
+    rest = _rest(log_a)
+    return y * rest**gamma * (gamma * softmax(z) * log_a / rest - 1)
+
+
+def _rest(log_a: Array) -> Array:
+    """1 - a, without cancellation where a is almost 1"""
+    xp = namespace(log_a)
+    return xp.maximum(-xp.expm1(log_a), xp.finfo(log_a.dtype).tiny)
+
+
+@dataclass(frozen=True)
+class FocalCrossEntropy(SoftmaxLoss, PairedLoss):
+    """`focal_cross_entropy`: multiclass classification with many easy samples; predicts softmax(out).
+
+    These are not the frequencies of the classes, but nearer to each other: they are to rank, or to be calibrated.
+    """
+
+    kind, targets = "focal_cross_entropy", "classes"
+    formula = by_kind
+    pair = (focal_cross_entropy, focal_cross_entropy_gradient)
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Check that gamma is at least 0."""
+        number_settings(self, "gamma", minimum=0)
+
+    def constants(self, out: Array) -> tuple[Array, ...]:
+        """(gamma,)"""
+        return (self.gamma,)
 
 
 def clamped_log(a: Array) -> Array:
@@ -541,7 +676,8 @@ class CategoricalCrossEntropy(CrossEntropy):
 LOSSES: dict[str, type[Loss]] = {
     loss.kind: loss
     for loss in (
-        *(MeanSquaredError, Huber, MeanAbsoluteError, Quantile, Poisson),
-        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, BinaryCrossEntropy, CategoricalCrossEntropy),
+        *(MeanSquaredError, Huber, MeanAbsoluteError, Quantile, Poisson, Gamma, Tweedie),
+        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, FocalCrossEntropy),
+        *(BinaryCrossEntropy, CategoricalCrossEntropy),
     )
 }

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, distinct
 from chainrule.errors import ConfigError, ShapeError
+from chainrule.formulas.losses import LogLink, Loss
 
 Function: TypeAlias = Callable[[Array, Array, Array | None], float]
 
@@ -69,6 +70,37 @@ def r2(y: Array, predicted: Array, weight: Array | None = None) -> float:
     varies = (np.ptp(y if weight is None else y[np.asarray(weight) > 0], 0) > 0) & (variance > 0)
     explained = 1 - error / np.where(varies, variance, 1)
     return float(np.where(varies, explained, np.where(error > 0, 0.0, 1.0)).mean())
+
+
+def deviance(loss: LogLink, y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Mean deviance of amounts, twice the loss above that of predicting y itself; averaged over the outputs.
+
+    loss: `Poisson`, `Gamma` or `Tweedie`; the deviance is that of its distribution.
+    """
+    return float(_deviances(loss, y, predicted, weight).mean())
+
+
+def d2(loss: LogLink, y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Explained share of the deviance, 1 - deviance / deviance of the weighted mean of y; averaged over the outputs.
+
+    As `r2` it is NaN for one sample, and of a constant output 1 if predicted exactly, else 0.
+    """
+    if len(y) < 2:
+        return float("nan")
+    mean = np.broadcast_to(np.average(y, 0, weights=weight), np.shape(y))
+    own, of_mean = (_deviances(loss, y, each, weight) for each in (predicted, mean))
+    varies = np.ptp(y if weight is None else np.asarray(y)[np.asarray(weight) > 0], 0) > 0
+    explained = 1 - own / np.where(varies, of_mean, 1)
+    return float(np.where(varies, explained, np.where(own > 0, 0.0, 1.0)).mean())
+
+
+def _deviances(loss: LogLink, y: Array, predicted: Array, weight: Array | None) -> NDArray[np.float64]:
+    """The weighted mean deviance of each output: (outputs,)"""
+    y, predicted = (np.asarray(each, np.float64).reshape(len(y), -1, 1) for each in (y, predicted))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = loss.value(np.log(predicted), y) + loss.saturated(y)
+    found: NDArray[np.float64] = np.average(2 * np.maximum(half, 0), 0, weights=weight)
+    return found
 
 
 class Hits(NamedTuple):
@@ -235,6 +267,8 @@ class Metric:
     reads: Literal["predicted", "scores"] = "predicted"
     of_positive: bool = False
     """whether, for two classes, it describes the positive one"""
+    of_loss: Callable[[LogLink, Array, Array, Array | None], float] | None = None
+    """its function where it belongs to the distribution of a loss of amounts, and not to a task"""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -242,7 +276,13 @@ class Metric:
         return tuple(self.functions)
 
     def __call__(
-        self, task: str, y: Array, predicted: Array, scores: Array | None = None, weight: Array | None = None
+        self,
+        task: str,
+        y: Array,
+        predicted: Array,
+        scores: Array | None = None,
+        weight: Array | None = None,
+        loss: Loss | None = None,
     ) -> float:
         """Compute the metric; shapes as in the table above."""
         read = predicted if self.reads == "predicted" else scores
@@ -252,7 +292,10 @@ class Metric:
             raise ShapeError(
                 f"predicted has shape {np.shape(read)} but y {np.shape(y)}; they must be the same."
             )
-        return self.functions[task](y, read, weight)
+        if self.of_loss is None:
+            return self.functions[task](y, read, weight)
+        assert loss is not None and isinstance(loss.of_member, LogLink)
+        return self.of_loss(loss.of_member, y, read, weight)
 
 
 REGRESSION, CLASSIFICATION = ("regression",), ("binary", "multiclass", "multilabel")
@@ -283,13 +326,20 @@ METRICS: dict[str, Metric] = {
         Metric("rmse", dict.fromkeys(REGRESSION, rmse), "lower"),
         Metric("mae", dict.fromkeys(REGRESSION, mae), "lower"),
         Metric("r2", dict.fromkeys(REGRESSION, r2), "higher"),
+        Metric("deviance", {}, "lower", of_loss=deviance),
+        Metric("d2", {}, "higher", of_loss=d2),
     )
 }
 
 
-def names_for(task: str) -> list[str]:
-    """Return the names of the metrics of a task, in the order of `METRICS`."""
-    names = [name for name, metric in METRICS.items() if task in metric.tasks]
+def names_for(task: str, loss: Loss | None = None) -> list[str]:
+    """Return the names of the metrics of a task, in the order of `METRICS`; of a loss of amounts its own too."""
+    has_own = loss is not None and isinstance(loss.of_member, LogLink)
+    names = [
+        name
+        for name, metric in METRICS.items()
+        if task in metric.tasks or (metric.of_loss is not None and has_own)
+    ]
     if not names:
         raise ConfigError(f"task is {task!r} but must be one of {', '.join(REGRESSION + CLASSIFICATION)}.")
     return names
@@ -303,19 +353,21 @@ def evaluate(
     weight: Array | None = None,
     names: Sequence[str] | None = None,
     positive: int = 1,
+    loss: Loss | None = None,
 ) -> dict[str, float]:
     """Compute the named metrics, or all of the task's; shapes as in the table above.
 
     positive: for the task binary, the class that precision, recall, F1, AUC and average precision describe, 1 or 0.
+    loss: with `Poisson`, `Gamma` or `Tweedie`, deviance and d2 are those of its distribution.
     Raises ConfigError for an unknown metric, one that does not support the task, and an invalid positive.
     """
-    known = names_for(task)
+    known = names_for(task, loss)
     names = known if names is None else names
     for name in names:
         if name not in known:
             raise ConfigError(f"{name!r} is not a metric for {task}; choose from {', '.join(known)}.")
     if positive == 1:
-        return {name: METRICS[name](task, y, predicted, scores, weight) for name in names}
+        return {name: METRICS[name](task, y, predicted, scores, weight, loss) for name in names}
     if task != "binary" or positive != 0:
         raise ConfigError(f"positive is {positive!r} but must be 0 or 1, and 1 unless the task is binary.")
     # Make class 0 the positive one: rank by the negated scores, without a rounding that could create ties.

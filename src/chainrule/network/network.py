@@ -36,7 +36,7 @@ from chainrule.formulas.layers import (
     Standardize,
     Take,
 )
-from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.network import backprop, objective, tree
 from chainrule.network.constraints import Bounds, Constraints, bounds_of
 from chainrule.network.objective import Objective
@@ -53,10 +53,11 @@ NOT_PROBABILITIES = (
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
     """Iterate over warnings about a last layer and a loss that do not match."""
     last, name = layers[-1], type(loss).__name__
-    if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and last.gives_probabilities:
+    is_of_logits = loss.domain == "real" and loss.targets in ("binary", "classes")
+    if type(loss) in LOSSES.values() and is_of_logits and last.gives_probabilities:
         own, instead = (
             ("softmax", "CategoricalCrossEntropy")
-            if isinstance(loss, SoftmaxCrossEntropy)
+            if loss.targets == "classes"
             else ("sigmoid", "BinaryCrossEntropy")
         )
         hint = f", or use {instead}" if type(last).__name__.lower() == own else ""

@@ -17,7 +17,7 @@ from chainrule.errors import ConfigError
 from chainrule.fitting.dealing import deal
 from chainrule.fitting.parameters import Parameters, values_of
 from chainrule.formulas.activations import sigmoid, softmax
-from chainrule.formulas.losses import Loss, Poisson
+from chainrule.formulas.losses import LogLink, Loss
 from chainrule.tables.data import FitData
 from chainrule.trust.scorers import HeldOutScorer
 
@@ -65,7 +65,7 @@ class Judge(NamedTuple):
 
 def as_outputs(loss: Loss, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the outputs whose predictions these are. Raises ConfigError for a custom loss with a prediction."""
-    if isinstance(loss, Poisson):
+    if isinstance(loss, LogLink):
         return np.log(np.maximum(predicted, MIN_PROBABILITY))
     if type(loss).predict is not Loss.predict:
         raise ConfigError(

@@ -24,7 +24,7 @@ from chainrule.fitting.in_time import with_members_in_time
 from chainrule.fitting.plan import few_of, recipe, resolved
 from chainrule.fitting.prepare import PreparedFit
 from chainrule.fitting.progress import ProgressLine, watcher_of_race
-from chainrule.formulas.losses import Poisson
+from chainrule.formulas.losses import LogLink, MeanSquaredError, Poisson
 from chainrule.presets import DEFAULT
 from chainrule.presets.base import FoldMembers
 from chainrule.presets.few import DEALINGS, FOLDS
@@ -492,6 +492,9 @@ def _shares(losses: list[float], judge: Judge) -> NDArray[np.float64]:
         return np.full(len(each), 1 / len(each))
     if judge.loss is None or isinstance(judge.loss, Poisson):
         behind = n * (each - least)
+    elif isinstance(judge.loss, LogLink):  # half the deviance, as 0 is the least that it can be
+        rest = float(np.average(judge.loss.saturated(judge.y), weights=judge.weight))
+        return _shares([value + rest for value in losses], judge._replace(loss=MeanSquaredError()))
     elif least > 0:
         behind = n / 2 * np.log(each / least)
     else:  # without an error

@@ -138,7 +138,7 @@ def read_target(
     if to_learn or not wants:
         known = quantities_with_unit(column)
     else:
-        known = numbers_with_unit(column) if wants in ("real", "counts") else None
+        known = numbers_with_unit(column) if wants not in ("binary", "classes") else None
     if known is not None:
         hints.give(f"{where} is read as numbers without their unit {known.unit!r}.")
         column, values = numbers(name, known.values), known.values
@@ -150,7 +150,9 @@ def read_target(
     found, texts = taken.values[rows], tuple(written.get(text.lower(), text) for text in taken.texts)
     inferred = infer_task(values, where) if to_learn else None
     is_number = (
-        wants in ("real", "counts") if wants else inferred is not None and inferred.task == "regression"
+        wants not in ("binary", "classes")
+        if wants
+        else inferred is not None and inferred.task == "regression"
     )
     agrees = inferred is not None and is_number == (inferred.task == "regression")
     why = inferred.why if inferred is not None and agrees else "asked"

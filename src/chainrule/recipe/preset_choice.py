@@ -38,8 +38,13 @@ DEFAULT = "fast"
 DIRECT = {name: about.parameter for name, about in ABOUT.items() if about.parameter is not None}
 """The estimator's parameter of each setting that an estimator takes unchanged."""
 OPTIMIZING = tuple(name for name, about in ABOUT.items() if "optimizer" in about.of)
-PLAIN_LOSSES = ("binary_cross_entropy", "categorical_cross_entropy")
-"""Losses on probabilities, which no preset supports."""
+OF_CLASSIFIERS = ("sigmoid_cross_entropy", "softmax_cross_entropy")
+PLAIN_LOSSES = tuple(
+    kind
+    for kind, loss in LOSSES.items()
+    if loss.targets in ("binary", "classes") and kind not in OF_CLASSIFIERS
+)
+"""Losses of labels that no preset supports."""
 CHOICES: dict[str, Any] = {
     "preset": {**PRESETS, ADDITIVE: None, BEST: None},
     "activation": {name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"},
@@ -167,7 +172,7 @@ def estimator(
         parameters["activation"] = _activation(settings)
     if settings.loss is not None and target.is_number:
         parameters["loss"] = LOSSES[settings.loss]()
-    elif settings.loss not in (None, "sigmoid_cross_entropy", "softmax_cross_entropy"):
+    elif settings.loss not in (None, *OF_CLASSIFIERS):
         raise ConfigError(
             f"a preset does not support {with_value('loss', settings.loss)} for classes; omit it."
         )

@@ -13,9 +13,11 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
 from chainrule.core import hints
+from chainrule.data.checks import check_amounts
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
+from chainrule.formulas.losses import LOSSES as LOSS_KINDS
+from chainrule.formulas.losses import Huber, LogLink, Loss, MeanAbsoluteError, MeanSquaredError, Quantile
 from chainrule.formulas.metrics import r2
 from chainrule.tables.labels import Labels
 from chainrule.tables.rows import check_column, check_finite, check_no_moments, check_there, no_numbers
@@ -25,12 +27,12 @@ MEDIAN = 0.5
 """The quantile that is predicted with the loss "quantile" unless others are given."""
 LOSSES: dict[str, Loss | None] = {
     "squared_error": MeanSquaredError(half=True),
-    "poisson": Poisson(),
     "huber": Huber(),
     "absolute_error": MeanAbsoluteError(),
     "quantile": None,
+    **{kind: loss() for kind, loss in LOSS_KINDS.items() if issubclass(loss, LogLink)},
 }
-"""The losses by name, the first two scikit-learn's; "quantile" has settings."""
+"""The losses by name, "squared_error" and "poisson" scikit-learn's; "quantile" has settings."""
 
 
 def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
@@ -93,7 +95,7 @@ def hint_of_censoring(targets: object) -> None:
 
 def as_loss(loss: Any, quantiles: Any) -> Loss:
     """Return a loss from its name or itself. Raises ConfigError for one that is not for numbers."""
-    if isinstance(loss, Loss) and loss.targets not in ("real", "counts"):
+    if isinstance(loss, Loss) and loss.targets in ("binary", "classes"):
         raise ConfigError(
             f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier "
             "for labels."
@@ -192,7 +194,7 @@ class NumericTargets:
     @property
     def out_activation(self) -> str:
         """What makes means of the outputs."""
-        return "exp" if isinstance(self.own_loss, Poisson) else "identity"
+        return "exp" if isinstance(self.own_loss, LogLink) else "identity"
 
     @property
     def q(self) -> tuple[float, ...]:
@@ -213,10 +215,8 @@ class NumericTargets:
     def encode(self, y: Any) -> NDArray[Any]:
         """Return y as in `Samples`: (n, outputs), a number once for each of several quantiles."""
         y = as_numbers(y)
-        if isinstance(self.own_loss, Poisson) and (y < 0).any():
-            raise DataError(
-                f"y of the loss 'poisson' must be at least 0, not {y.min():g}; use 'squared_error'."
-            )
+        if y.size:
+            check_amounts(float(y.min()), self.own_loss)
         columns: NDArray[np.float64] = y.reshape(len(y), -1)
         count = quantiles_of(self.own_loss)
         if count == 1:

@@ -21,6 +21,7 @@ from chainrule.engines import Engine, ForwardWalks, Plan, select
 from chainrule.engines.native.engine import ROWS_PER_THREAD
 from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
+from chainrule.formulas.losses import Loss
 from chainrule.network import objective
 from chainrule.network.answers import decide, probabilities, scores, task_of, true_labels
 from chainrule.network.network import Network
@@ -71,15 +72,19 @@ class KeptWalks:
         return KeptWalks, ()
 
 
-def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:
+def metric_names(
+    names: Iterable[str] | None, task: str, loss: Loss, each_epoch: bool = False
+) -> tuple[str, ...]:
     """Check the names of metrics for a task; None for all of the task, or for the one recorded after each epoch."""
+    known = metrics.names_for(task, loss)
     if names is None:
-        return EACH_EPOCH.get(task, ("accuracy",)) if each_epoch else tuple(metrics.names_for(task))
+        return EACH_EPOCH.get(task, ("accuracy",)) if each_epoch else tuple(known)
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
-        if task not in check_choice(name, metrics.METRICS, "metrics").tasks:
-            known = ", ".join(n for n, metric in metrics.METRICS.items() if task in metric.tasks)
-            raise ConfigError(f"the metric {name!r} is not for {task}; choose from {known}.")
+        check_choice(name, metrics.METRICS, "metrics")
+        if name not in known:
+            of = f"{type(loss).__name__}" if metrics.METRICS[name].of_loss else task
+            raise ConfigError(f"the metric {name!r} is not for {of}; choose from {', '.join(known)}.")
     return names
 
 
@@ -129,7 +134,7 @@ def evaluate_outputs(
     if positive is not None and task == "multiclass":
         task, score = "binary", score[:, 1]
     found = metrics.evaluate(
-        task, y, predicted, score, weight, names, positive=1 if positive is None else positive
+        task, y, predicted, score, weight, names, 1 if positive is None else positive, network.loss
     )
     return {"loss": loss} | found
 

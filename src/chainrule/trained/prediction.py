@@ -163,7 +163,8 @@ class PredictionMixin:
         """Compute the loss (weighted mean plus penalty) and the metrics on X and y; return them by name.
 
         Classification has accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision and log_loss;
-        multilabel the same without balanced_accuracy; regression mse, rmse, mae and r2.
+        multilabel the same without balanced_accuracy; regression mse, rmse, mae and r2, with `Poisson`, `Gamma` or
+        `Tweedie` also the mean deviance, and d2, the explained share of it.
         metrics: names of the metrics to compute; None for all of the task.
         positive: with two classes, the label of the positive one for precision, recall, f1, auc and average_precision;
         None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
@@ -173,7 +174,7 @@ class PredictionMixin:
         """
         chosen = None if positive is None else self._class_number(positive)
         samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
-        names = metric_names(metrics, self.task)
+        names = metric_names(metrics, self.task, self.network.loss)
         out = self._outputs(samples.X, outputs, engine)
         return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
 

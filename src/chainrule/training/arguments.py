@@ -122,7 +122,7 @@ def checked_fit(
     factors = as_factors(options.schedule, optimizer, network)
     precision = check_precision(compute.precision, model.dtype, optimizer, method)
     device = check_device(compute.device)
-    names = metric_names(options.metrics, model.task, each_epoch=True)
+    names = metric_names(options.metrics, model.task, model.network.loss, each_epoch=True)
     shards = check_shards(compute, optimizer, method, members)
     epochs = check_count(options.epochs, "epochs", 0)
     size = None if options.batch_size is None else check_count(options.batch_size, "batch_size")

@@ -11,7 +11,7 @@ from typing import Any
 from chainrule import distributed
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError
-from chainrule.formulas.metrics import METRICS
+from chainrule.formulas.metrics import METRICS, names_for
 from chainrule.training import checkpoint
 from chainrule.training.run import Run
 
@@ -102,7 +102,7 @@ def watched(run: Run, monitor: str) -> float:
 def _hint(run: Run, monitor: str) -> str:
     """Return which argument of fit records a column; empty if none does."""
     name = monitor.removeprefix("val_")
-    is_metric = name in METRICS and run.model.task in METRICS[name].tasks
+    is_metric = name in names_for(run.model.task, run.plan.network.loss)
     if not is_metric and name != "loss":
         return ""
     if name == monitor:

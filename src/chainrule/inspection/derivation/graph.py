@@ -25,14 +25,16 @@ from chainrule.formulas.losses import (
     LOSSES,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
+    FocalCrossEntropy,
     Huber,
+    LogLink,
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
-    Poisson,
     Quantile,
     SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
+    SoftmaxLoss,
+    focal_slopes,
 )
 from chainrule.inspection.derivation.factors import (
     CellwiseEdge,
@@ -82,15 +84,24 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
     y = letters.target(i, k, n, float(targets[i, k]), targets is not trace.y)
     made: Expression | None = None
     if LOSSES.get(loss.kind) is type(loss):
-        if isinstance(loss, SoftmaxCrossEntropy):
+        if isinstance(loss, SoftmaxLoss):
             own = loss.predict(out.value[i : i + 1, first : first + n])
             row = letters.row(out.link, i, f"{first}:{first + n}" if members > 1 else "")
             made = Sum(FunctionCall("softmax", row, float(own[0, k]), below=str(k)), (-1, y))
+            if isinstance(loss, FocalCrossEntropy):
+                made = _focused(loss, made, out.value[i, first : first + n], targets[i])
         else:
             made = formula(loss, a, y, k)
     # A custom loss, or a probability clamped by `clamped_log`.
     made = made or FunctionCall("loss", a, number, prime=True)
     return made if members == 1 else Product(Fraction(Number(1.0), Number(float(members))), made)
+
+
+def _focused(loss: FocalCrossEntropy, made: Expression, z: Floats, y: Floats) -> Expression | None:
+    """(softmax(z) - y) times a number of the sample; None unless y is one class."""
+    if (y == 1).sum() != 1:
+        return None
+    return Product(Number(-float(focal_slopes(z, y, loss.gamma).sum())), made)
 
 
 def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
@@ -107,8 +118,9 @@ def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
             rest = 0.5 - (loss.q[k] if isinstance(loss.q, tuple) else loss.q)
             half = Fraction(_sign(r), Number(2.0))
             return Sum(half, (1 if rest > 0 else -1, Number(abs(rest)))) if rest else half
-        case Poisson():
-            return Sum(FunctionCall("exp", a, math.exp(a.value)), (-1, y))
+        case LogLink():
+            mean, inverse = (_power_of_mean(a, power) for power in (2 - loss.power, 1 - loss.power))
+            return Sum(mean, (-1, y if loss.power == 1 else Product(y, inverse)))
         case SigmoidCrossEntropy():
             return Sum(FunctionCall("sigmoid", a, float(sigmoid(np.asarray(a.value)))), (-1, y))
         case CategoricalCrossEntropy() if a.value > TINY:
@@ -116,6 +128,14 @@ def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
         case BinaryCrossEntropy() if a.value > TINY and 1 - a.value > TINY:
             return Sum(Fraction(Sum(one, (-1, y)), Sum(one, (-1, a))), (-1, Fraction(y, a)))
     return None
+
+
+def _power_of_mean(a: Symbol, power: float) -> Expression:
+    """exp(power a)"""
+    if not power:
+        return Number(1.0)
+    inside = a if power == 1 else Product(Number(power), a)
+    return FunctionCall("exp", inside, math.exp(power * a.value))
 
 
 def _sign(r: Sum) -> Expression:

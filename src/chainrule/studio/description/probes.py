@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.studio.description.expressions import Product, product
@@ -18,9 +19,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {"parametrization": ("standard", "ntk")
 """The values of settings that are names."""
 
 
-def numbers(count: int, seed: int) -> Iterator[float]:
-    """Iterate over `count` random numbers between 0 and 1, which most settings may be."""
-    return map(float, np.random.default_rng(seed).uniform(0.15, 0.85, count).round(6))
+def numbers(count: int, seed: int) -> NDArray[np.float64]:
+    """Return `count` random numbers between 0 and 1, which most settings may be."""
+    return np.random.default_rng(seed).uniform(0.15, 0.85, count).round(6)
 
 
 class ProbedClass:
@@ -60,7 +61,10 @@ class ProbedClass:
             primes = np.random.default_rng(i).permutation(PRIMES)
             found.append(
                 dict(zip(wholes, map(int, primes), strict=False))
-                | dict(zip(reals, numbers(len(reals), i), strict=True))
+                | {
+                    name: float(number) + (1 < (self.defaults.get(name) or 0) < 2)  # a power from 1 to 2
+                    for name, number in zip(reals, numbers(len(reals), i), strict=True)
+                }
             )
             if has_fans:
                 found[-1]["fans"] = found[-1]["fan_in"] + found[-1]["fan_out"]

@@ -18,7 +18,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 _FEASTS = {"easter": "Easter", "moon": "the lunar new year"}
 YES, NO, NONE, NOTHING = "yes", "no", "none", "-"
 UNDEFINED = "undefined"
-ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "d2": "D²"}
 
 
 def several(names: Sequence[str]) -> str:

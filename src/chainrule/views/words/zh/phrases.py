@@ -20,6 +20,8 @@ ACRONYMS = {
     "rmse": "均方根誤差",
     "mae": "平均絕對誤差",
     "r2": "R²",
+    "deviance": "離差",
+    "d2": "D²",
     "accuracy": "準確率",
     "balanced_accuracy": "平衡準確率",
     "average_precision": "平均精確率",
