@@ -45,6 +45,26 @@ inline Sums add_products(uint32_t x, Words w, Sums sum) {
     }
 }
 
+// The larger and the smaller of each number and a bound; the bound in place of NaN. Of AVX-512, GCC would compare and blend.
+template <class V, class T>
+inline V at_least(V x, T bound) {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<T, float>) return (V)_mm512_max_ps((__m512)x, _mm512_set1_ps(bound));
+    else return (V)_mm512_max_epi32((__m512i)x, _mm512_set1_epi32(bound));
+#else
+    return x > bound ? x : V{} + bound;
+#endif
+}
+template <class V, class T>
+inline V at_most(V x, T bound) {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<T, float>) return (V)_mm512_min_ps((__m512)x, _mm512_set1_ps(bound));
+    else return (V)_mm512_min_epi32((__m512i)x, _mm512_set1_epi32(bound));
+#else
+    return x < bound ? x : V{} + bound;
+#endif
+}
+
 // A layer whose weights lie in panels of P columns, (words of terms, P) each, and what follows its sums.
 struct PackedLayer {
     int64_t K, N, terms;  // terms: K in whole words, or in whole rows of tiles
@@ -130,13 +150,13 @@ void scale_rows(const PackedLayer& layer, const int32_t* sums, int64_t rows, int
             const __m512i b = _mm512_loadu_si512(bias), m = _mm512_loadu_si512(multiplier), s = _mm512_loadu_si512(shift), one = _mm512_set1_epi64(1);
             const __m512i odd_m = _mm512_srli_epi64(m, 32), odd_s = _mm512_srli_epi64(s, 32), even_s = _mm512_and_si512(s, _mm512_set1_epi64(0xffffffff));
             const __m512i even_half = _mm512_sllv_epi64(one, _mm512_sub_epi64(even_s, one)), odd_half = _mm512_sllv_epi64(one, _mm512_sub_epi64(odd_s, one));
-            const __m512i zero = _mm512_set1_epi32(layer.zero_out), low = _mm512_set1_epi32(layer.low), high = _mm512_set1_epi32(127);
+            const __m512i zero = _mm512_set1_epi32(layer.zero_out);
             for (int64_t i = 0; i < rows; ++i) {
                 const __m512i x = _mm512_add_epi32(_mm512_loadu_si512(sums + i * P + j), b);
                 const __m512i even = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(x, m), even_half), even_s);
                 const __m512i odd = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(x, 32), odd_m), odd_half), odd_s);
                 const __m512i both = _mm512_add_epi32(_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32)), zero);
-                to(i, j, (Sums)_mm512_min_epi32(_mm512_max_epi32(both, low), high));
+                to(i, j, at_most(at_least((Sums)both, layer.low), 127));
             }
             continue;
         }
@@ -197,14 +217,9 @@ class Quantizer {
         store_terms<Term>(f(Simd<float>::load(some)), terms);
         std::copy_n(terms, n - whole, to + whole);
     }
-    static V within(V x) {
-        x = x > -FAR ? x : V{} - FAR;
-        return x < FAR ? x : V{} + FAR;
-    }
+    static V within(V x) { return at_most(at_least(x, -FAR), FAR); }
     Sums clipped(Sums q) const {
-        q += zero_;
-        q = q > -128 ? q : Sums{} - 128;
-        return (q < 127 ? q : Sums{} + 127) - off_;
+        return at_most(at_least(q + zero_, -128), 127) - off_;
     }
     // is_near: whether x, rounded with another error, might be another integer.
     Sums integers_of(V x, Sums& is_near) const {
