@@ -857,6 +857,30 @@ def test_a_damaged_file_is_refused_or_opened_right(count: int, tmp_path: Path):
     assert opened > count // 2 and refused > count
 
 
+def varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def message(field: int, content: bytes) -> bytes:
+    return varint(8 * field + 2) + varint(len(content)) + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    {
+        "nodes": message(7, 500_000 * message(1, b"")),
+        "initializers": message(7, 500_000 * message(5, b"")),
+        "settings": message(7, 250 * message(1, 2000 * message(5, b""))),
+        "lengths of an input": message(7, message(11, message(2, message(1, message(2, 500_000 * message(1, b"")))))),
+    }.values(),
+)  # fmt: skip
+def test_a_million_empty_messages_are_refused_before_they_are_read(content: bytes, tmp_path: Path):
+    """Each would take fifty times its two bytes in memory."""
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08" + content)
+    with pytest.raises(c.FormatError, match="has more than 400,000 parts"):
+        c.open(tmp_path / "net.onnx")
+
+
 @pytest.mark.parametrize("fields", ["raw", "typed"])
 def test_memory_is_a_small_multiple_of_the_file(fields: str, tmp_path: Path):
     V = np.ones((6, 60_000), np.float32)

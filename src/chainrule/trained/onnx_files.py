@@ -56,6 +56,9 @@ BATCH, UNKNOWN = -(2**40), -(2**41)
 """What stands for the number of rows in a shape, and for a length that is not known beforehand."""
 MOST_CUTS = 24
 """The most nodes in a row of which one activation is sought."""
+MOST_FIELDS = 400_000
+"""The most fields of a file: a message takes two bytes there, and a hundred in memory."""
+MOST_NODES = 50_000
 ROOM = 1 << 20
 """The bytes that constants computed from others may have, beside twice those of the file."""
 TYPES: dict[int, tuple[str, str]] = {
@@ -175,6 +178,10 @@ def read(
     if data is None:
         with open_regular(path) as file:
             data = file.read()
+    if not has_fewer_fields(data, MOST_FIELDS):
+        raise FormatError(
+            f"{path} has more than {MOST_FIELDS:,} parts, so it is no dense network's; export it again."
+        )
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError as error:
@@ -201,6 +208,39 @@ def read(
         raise FormatError(f"{path} is damaged ({fault_of(error)}); export it again.") from error
 
 
+def has_fewer_fields(data: bytes, most: int) -> bool:
+    """Return whether a message of Protocol Buffers has at most so many fields, those of messages in it included.
+
+    It takes two bytes to write an empty message, so the fields are counted before the file is read: by the wire format
+    alone, in which bytes that could be a message count as one until something in them could not.
+    """
+
+    def number(at: int, stop: int) -> tuple[int, int]:
+        value = shift = 0
+        while at < stop and shift < 70:
+            byte = data[at]
+            value, at, shift = value | (byte & 127) << shift, at + 1, shift + 7
+            if byte < 128:
+                return value, at
+        return 0, stop
+
+    waiting = [(0, len(data))]
+    while waiting:
+        at, stop = waiting.pop()
+        while at < stop:
+            most -= 1
+            if most < 0:
+                return False
+            tag, at = number(at, stop)
+            if tag < 8 or tag & 7 not in (0, 1, 2, 5):
+                break
+            length, at = (0, at) if tag & 7 in (1, 5) else number(at, stop)
+            if tag & 7 == 2 and 0 < length <= stop - at:
+                waiting.append((at, at + length))
+            at += {0: 0, 1: 8, 2: length, 5: 4}[tag & 7]
+    return True
+
+
 class Reader:
     """The nodes of a graph that an output needs, and the layers that they are."""
 
@@ -211,6 +251,8 @@ class Reader:
         opset = max(
             (each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0
         )
+        if len(self.graph.node) > MOST_NODES:
+            raise FormatError(f"{path} has more than {MOST_NODES:,} nodes, which no dense network has.")
         if not self.graph.node:
             raise FormatError(f"{path} has no nodes, so it is no network in ONNX's form; export it again.")
         if opset < OLDEST:
