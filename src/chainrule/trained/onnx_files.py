@@ -107,9 +107,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
         for op, f in {
             "Abs": np.abs,
             "Add": np.add,
-            "And": np.logical_and,
             "Div": np.divide,
-            "Equal": np.equal,
             "Erf": special.erf,
             "Exp": np.exp,
             "Greater": np.greater,
@@ -121,8 +119,6 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
             "Mish": lambda z: z * np.tanh(np.logaddexp(0, z)),
             "Mul": np.multiply,
             "Neg": np.negative,
-            "Not": np.logical_not,
-            "Or": np.logical_or,
             "PRelu": lambda z, slope: np.where(z > 0, z, slope * z),
             "Pow": np.power,
             "Reciprocal": np.reciprocal,
@@ -130,7 +126,6 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
             "Sigmoid": special.expit,
             "Sign": np.sign,
             "Softplus": lambda z: np.logaddexp(0, z),
-            "Softsign": lambda z: z / (1 + np.abs(z)),
             "Sqrt": np.sqrt,
             "Sub": np.subtract,
             "Tanh": np.tanh,
@@ -146,11 +141,8 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "Celu": lambda a, z: a.get("alpha", 1.0) * _elu(z / a.get("alpha", 1.0), 1.0),
     "Selu": lambda a, z: a.get("gamma", 1.0507009873554805) * _elu(z, a.get("alpha", 1.6732632423543772)),
     "Gelu": lambda a, z: _gelu(z, a),
-    "HardSigmoid": lambda a, z: np.clip(a.get("alpha", 0.2) * z + a.get("beta", 0.5), 0, 1),
-    "HardSwish": lambda a, z: z * np.clip(z / 6 + 0.5, 0, 1),
     "LeakyRelu": lambda a, z: np.where(z > 0, z, a.get("alpha", 0.01) * z),
     "Swish": lambda a, z: z * special.expit(a.get("alpha", 1.0) * z),
-    "ThresholdedRelu": lambda a, z: np.where(z > a.get("alpha", 1.0), z, 0),
 }
 """The operators that compute number by number: f(settings, *values)."""
 ANSWERS = ("ArgMax", "ArrayFeatureExtractor", "Greater", "ZipMap")
