@@ -229,3 +229,21 @@ def test_similar_rows_by_hand():
     # the distances differ by 2 (1 - 0.25) = 1.5 of the number and by 0.5 of the category: three quarters and a quarter
     np.testing.assert_allclose(found.values - alone.values, [[0.75 * change, 0.25 * change]], atol=1e-6)
     np.testing.assert_allclose(found.base - alone.base, 3 * k0 / (1 + k0), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slopes_are_of_the_whole_answer(kind: str):
+    """The average and its correction by similar rows: central differences of the predictions."""
+    net, X, h = raced(kind), visits()[0].head(25), 1e-5
+    X = X.assign(age=X.age + 0.037)  # between the ages of training, at which ranks have kinks
+
+    def answers(age: Any) -> np.ndarray:
+        rows = X.assign(age=age)
+        return net.predict(rows)[:, None] if kind == "number" else net.predict_proba(rows)
+
+    found, base = net.slopes(X), answers(X.age)
+    at = np.arange(25), np.broadcast_to({"number": 0, "two": 1}.get(kind, base.argmax(1)), 25)
+    expected = (answers(X.age + h) - answers(X.age - h))[at] / (2 * h)
+    own = found.values[:, found.names.index("age")]
+    np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(found.answers, base[at], rtol=1e-9)

@@ -281,6 +281,7 @@ def reasons_of_answers() -> list[Any]:
         matters,
         net.curves(X, "0", points=3),
         net.pairs(X, columns=2),
+        net.slopes(X),
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _clone_parametrized, clone
 from sklearn.utils import estimator_html_repr
@@ -37,6 +38,7 @@ from chainrule.trained.persistence import Custom
 from chainrule.trust.seen import read_columns
 
 if TYPE_CHECKING:
+    from chainrule.explain.slopes import Slopes
     from chainrule.export.formats import ExportedFiles
     from chainrule.graph.graph import ComputationGraph
     from chainrule.trust.drift import DriftCheck
@@ -211,6 +213,32 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         found = graph_of_estimator(self)
         self._few_rows.give()
         return found
+
+    def slopes(self, X: Table, *, target: object = None) -> Slopes:
+        """Return how much each answer changes per unit of each column: its derivatives, through all that answers.
+
+        Of a number by one unit of its column, of a date or a duration by one day. A category and a missing cell have
+        the difference to the typical cell instead, answer - answer with it; the result says which is which. The answer
+        is a number, or the probability of a class.
+
+        X: (n, columns), as for `predict`.  target: as in `explain`.
+        A derivative is that at the cell, what the answer gains with a small step, divided by the step; `explain` has
+        the whole way from a typical row. It is 0 where a prediction is at a limit, and by what only chooses a code.
+        With several members (`n_members`), but not in a race, each value has a standard error over them.
+        Raises ConfigError for a target that there is not, or a layer or a loss without operations.
+
+        >>> slopes = MLPRegressor(preprocess="auto").fit(X, y).slopes(X.head(100))
+        >>> print(slopes)               # of the first row; slopes.text(2) of another
+        >>> slopes.values.mean(0)       # the mean by column, slopes.names
+        """
+        from chainrule.estimators.graphs import graph_inputs, graph_of_estimator
+        from chainrule.explain.slopes import slopes
+
+        parts, members = self._parts(), result_of(self).members_alone
+        graphs = [self.graph(), *(graph_of_estimator(self, member) for member in members)]
+        rows, typical = (graph_inputs(self, each) for each in (X, parts.typical()))
+        inputs = {name: np.concatenate([rows[name], typical[name]]) for name in rows}
+        return slopes(parts, graphs, inputs, X, target)
 
     def export(self, path: str | os.PathLike[str], X: Table = None, **settings: Any) -> ExportedFiles:
         """Write the estimator for another place to run in, in the format of the path's ending: "net.onnx".

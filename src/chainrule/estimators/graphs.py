@@ -33,13 +33,14 @@ from chainrule.tables.steps import ColumnInputs, TableSteps, column_values
 from chainrule.tables.structure import Table
 
 
-def graph_of_estimator(estimator: HoldsResult) -> ComputationGraph:
+def graph_of_estimator(estimator: HoldsResult, result: FitResult | None = None) -> ComputationGraph:
     """Return what a fitted estimator computes, from the columns of a table or a matrix "X" to its answer.
 
     A table has an input for each column that the fit uses; those that it dropped are none. A race has all networks of
-    its average. Raises ConfigError for a layer or a loss without operations.
+    its average. result: what answers in place of all that the fit has found, such as one of the members.
+    Raises ConfigError for a layer or a loss without operations.
     """
-    result = result_of(estimator)
+    result = result_of(estimator) if result is None else result
     build = GraphBuilder()
     made = PreparedInputs(build, result)
     about = {"chainrule": __version__, "made_of": type(estimator).__name__}

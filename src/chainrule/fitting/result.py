@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -195,6 +195,12 @@ class FitResult:
     def members(self) -> list[Model]:
         """The networks as models: one, or those of the ensemble."""
         return members_of(self.model)
+
+    @property
+    def members_alone(self) -> list[FitResult]:
+        """The result of each network of an ensemble alone; none without an ensemble, or of an average of results."""
+        is_average = len(self.members) > 1 and self.parts[0] is self
+        return [replace(self, model=member) for member in self.members] if is_average else []
 
     @property
     def parts(self) -> list[FitResult]:

@@ -16,6 +16,7 @@ from chainrule.core.arrays import evenly_spaced
 from chainrule.estimators.distilling import DistillationCost
 from chainrule.explain.columns import ColumnCurve, ColumnImportance, ColumnPairs
 from chainrule.explain.reasons import Reasons, shown
+from chainrule.explain.slopes import Slopes
 from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.result import FEATURES_SHOWN
@@ -295,6 +296,12 @@ def pairs(found: ColumnPairs) -> str:
     )
 
 
+def slopes(found: Slopes) -> str:
+    """Return the first row's slopes as a table."""
+    heading, rows = tables_text.slope_cells(found, 0)
+    return framed(heading, table(words.reasons.SLOPE_HEADS, rows, (0, 1)))
+
+
 # --- render a derivation as HTML: a foldable tree of equations -------------------------------------------------------
 
 OPEN = ' open=""'  # also well-formed XML
@@ -558,6 +565,7 @@ output.register(Reasons, reasons)
 output.register(ColumnImportance, importance)
 output.register(ColumnCurve, curve)
 output.register(ColumnPairs, pairs)
+output.register(Slopes, slopes)
 output.register(DriftCheck, drift)
 output.register(DistillationCost, distilled)
 output.register(Int8Effect, int8)

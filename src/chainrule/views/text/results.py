@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.estimators.distilling import DistillationCost
 from chainrule.explain.columns import ColumnImportance, ColumnPairs
 from chainrule.explain.reasons import Reasons
+from chainrule.explain.slopes import Slopes
 from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.attribution.explained import Target
@@ -52,6 +53,7 @@ text.register(Int8Effect, numbers.int8)
 text.register(Reasons, tables.reasons)
 text.register(ColumnImportance, tables.importance)
 text.register(ColumnPairs, tables.pairs)
+text.register(Slopes, tables.slopes)
 text.register(Story, story.as_text)
 text.register(GradientCheck, inspection.gradient_check)
 text.register(Trace, inspection.trace_table)

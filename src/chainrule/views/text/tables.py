@@ -18,6 +18,7 @@ from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
 
 if TYPE_CHECKING:
     from chainrule.explain.columns import ColumnImportance, ColumnPairs
+    from chainrule.explain.slopes import Slopes
     from chainrule.tables.cells import DescribedTable, ReadColumn
     from chainrule.trust.decisions import Decision, Interval
     from chainrule.trust.reliability import Reliability
@@ -128,7 +129,7 @@ def in_units(output: str) -> float:
     return 100.0 if output == "probability" else 1.0
 
 
-def subject(found: Reasons, row: int | None) -> str:
+def subject(found: Reasons | Slopes, row: int | None) -> str:
     """Say what an answer is: of a row, or of all rows."""
     said, labels = words.reasons, found.labels
     if row is None and len(set(map(str, labels))) > 1:
@@ -240,3 +241,27 @@ def pairs(found: ColumnPairs) -> str:
     rows = [(a, b, f"{scale * value:.4g}") for a, b, value in found.order()[:COLUMNS_SHOWN]]
     said = words.reasons
     return "\n".join([*aligned([said.PAIR_HEADS, *rows], 2, is_ruled=False), said.pair(found.output)])
+
+
+def slopes(found: Slopes, row: int = 0) -> str:
+    """Write the answer for a row, and how it changes with each column."""
+    heading, rows = slope_cells(found, row)
+    return "\n".join([heading, *aligned([words.reasons.SLOPE_HEADS, *rows], 2, is_ruled=False)])
+
+
+def slope_cells(found: Slopes, row: int) -> tuple[str, list[tuple[str, str, str]]]:
+    """Return a sentence with the answer for a row, and of each column its name, its cell and the change."""
+    said, rows = words.reasons, []
+    for k, (each, column) in enumerate(zip(found.records(row), found.cells, strict=True)):
+        text = shown(column, row) or said.MISSING
+        scale = in_units(found.output)
+        change = f"{scale * each['value']:+.4g}"
+        if each["error"] is not None:
+            change += f" ± {scale * each['error']:.2g}"
+        if not each["is_slope"]:
+            typical = shown(found.reference[k], 0) or said.MISSING
+            text = said.instead(text, typical)
+        elif column.taken_for in ("date", "duration"):
+            change = said.a_day(change)
+        rows.append((_short(column.name), text, change))
+    return said.slopes(subject(found, row), said.amount(found.output, float(found.answers[row]), None)), rows

@@ -113,6 +113,27 @@ PAIR_HEADS = ("column", "column", "joint effect")
 JOINT = "Joint effects of two columns"
 
 
+SLOPE_HEADS = ("column", "cell", "change")
+
+
+def slopes(subject: str, answer: str) -> str:
+    """The answer for a row, above its changes with each column."""
+    first = subject[0].upper() + subject[1:] if subject.startswith("the ") else subject
+    unit = ", in points" if answer.endswith("%") else ""
+    change = "By one unit more of a column, or by the cell instead of the typical one, it changes"
+    return f"{first} is {answer}. {change}{unit}:"
+
+
+def instead(cell: str, typical: str) -> str:
+    """A cell that is compared with the typical one."""
+    return f"{cell}, not {typical}"
+
+
+def a_day(change: str) -> str:
+    """A change by one day."""
+    return f"{change} a day"
+
+
 def grows(loss: str) -> str:
     """The axis of importances."""
     return f"growth of the {LOSSES[loss]}"

@@ -105,6 +105,27 @@ PAIR_HEADS = ("欄位", "欄位", "共同影響")
 JOINT = "兩個欄位的共同影響"
 
 
+SLOPE_HEADS = ("欄位", "儲存格", "變化")
+
+
+def slopes(subject: str, answer: str) -> str:
+    """The answer for a row, above its changes with each column."""
+    unit = "（百分點）" if answer.endswith("%") else ""
+    return (
+        f"{set_off(subject).lstrip()}是 {answer}。欄位每多一個單位，或以這個儲存格取代典型值時的變化{unit}："
+    )
+
+
+def instead(cell: str, typical: str) -> str:
+    """A cell that is compared with the typical one."""
+    return f"{cell}，而非 {typical}"
+
+
+def a_day(change: str) -> str:
+    """A change by one day."""
+    return f"每天 {change}"
+
+
 def grows(loss: str) -> str:
     """The axis of importances."""
     return f"{LOSSES[loss]}的增加"
