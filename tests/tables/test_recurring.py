@@ -140,6 +140,21 @@ def test_what_happens_in_one_year_alone_is_none():
     assert len(found) == 4 and not [name for name in found if "February" in name]
 
 
+def test_which_shops_have_rows_on_a_day_does_not_matter():
+    """Three rows a day, of shops that sell 1 to 100 times as much."""
+    X, y = shops()
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.integers(0, len(X), 3 * len(X)))
+    shop = rng.integers(0, 12, len(rows))
+    table = pd.DataFrame({"date": X["date"].iloc[rows].to_numpy(), "shop": [f"s{k}" for k in shop]})
+    sold = 1.5**shop * (y[rows] + rng.normal(size=len(rows)))
+    assert {"December 25", "4th Thursday of November"} <= set(
+        names(TablePreprocessor().fit(table, sold).columns_["date"].recurring)
+    )
+    nothing = 1.5**shop * (30 + rng.normal(size=len(rows)))
+    assert TablePreprocessor().fit(table, nothing).columns_["date"].recurring == ()
+
+
 @pytest.mark.parametrize("days", [365, 690])
 def test_less_than_two_years_keep_their_bits(days: int):
     X, y = shops(days=days)

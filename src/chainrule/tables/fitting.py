@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,14 @@ class Rules:
     """numbers that stand for missing ones, by column; in others they are found, but in none for None"""
 
 
+class KnownRows(NamedTuple):
+    """What is known of the rows beside a date."""
+
+    target: TargetGiver
+    categories: Sequence[Array]
+    """the codes of each column of categories (n,), NaN for missing"""
+
+
 def size_of(categories: int, size: int | None) -> int:
     """Return the size of an embedding: min(50, round(1.6 c^0.56)) for c categories, unless it is given.
 
@@ -149,6 +158,7 @@ def learn(
     """
     found: list[LearnedColumn | None] = []
     numeric: list[tuple[int, Taken]] = []
+    coded: list[Array] = []
     for k, column in enumerate(columns):
         asked = rules.kinds.get(column.name)
         taken = kinds.take(column, None if asked == "drop" else asked, columns)
@@ -164,6 +174,7 @@ def learn(
         elif absent.all():
             found.append(begun._replace(why="all_missing"))
         elif taken.kind in ("category", "boolean"):
+            coded.append(taken.values)
             found.append(_learn_categories(begun, taken, weights, rules, target))
         elif rules.drop_identifiers and asked is None and is_identifier(column.name, taken):
             found.append(begun._replace(why="identifier"))
@@ -178,7 +189,7 @@ def learn(
         else:
             found.append(begun)
             numeric.append((k, taken))
-    for k, learned in _numeric(numeric, found, weights, rules, target):
+    for k, learned in _numeric(numeric, found, weights, rules, KnownRows(target, coded)):
         found[k] = learned
     made = [each for each in found if each is not None]
     if all(each.became == "dropped" for each in made):
@@ -333,7 +344,7 @@ def _numeric(
     found: list[LearnedColumn | None],
     weights: Array | None,
     rules: Rules,
-    target: TargetGiver,
+    known: KnownRows,
 ) -> list[tuple[int, LearnedColumn]]:
     """Learn of numbers, durations and dates, many at a time."""
     made = []
@@ -346,7 +357,7 @@ def _numeric(
             if taken.kind != "date":
                 lanes.append((k, "value", taken.values))
                 continue
-            found[k] = dated = _with_calendar(found[k], taken, weights, target)
+            found[k] = dated = _with_calendar(found[k], taken, weights, known)
             parts = calendar.NUMBERS if dated.recurring else calendar.NUMBERS[:-1]
             lanes += [(k, name, dated.part_of(taken.values, name)) for name in parts]
         moving: dict[int, list[Lane]] = {}
@@ -378,15 +389,16 @@ def _numeric(
 
 
 def _with_calendar(
-    begun: LearnedColumn | None, taken: Taken, weights: Array | None, target: TargetGiver
+    begun: LearnedColumn | None, taken: Taken, weights: Array | None, known: KnownRows
 ) -> LearnedColumn:
     """Return a column of dates with its earliest one, and the recurring days on which the target is another."""
     assert begun is not None
     begun = begun._replace(origin=float(np.nanmin(taken.values)))
-    known = target() if np.nanmax(taken.values) - begun.origin >= recurring.SHORTEST * DAY else None
-    if known is None:
+    is_long = np.nanmax(taken.values) - begun.origin >= recurring.SHORTEST * DAY
+    target = known.target() if is_long else None
+    if target is None:
         return begun
-    return begun._replace(recurring=recurring.find(taken.values, known.columns(), weights))
+    return begun._replace(recurring=recurring.find(taken.values, target.columns(), weights, known.categories))
 
 
 def learn_lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[list[Lane]]:

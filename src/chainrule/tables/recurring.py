@@ -9,7 +9,8 @@ A date has one number for them, the sum of the effects of all that it is; it is 
     moon      a number of days before or after the lunar new year, of the same years
 
 Of each day d with rows, with the mean target v_d of these (of several outputs, or classes, the sum of them by which
-candidates differ most),
+candidates differ most; of two rows a day and more, each in deviations from the mean of its category, so that it does
+not matter which categories have rows on a day),
 
     r_d = v_d - effects of d - median of the same at d - 21, d - 14, d - 7, d + 7, d + 14 and d + 21 days
 
@@ -24,8 +25,10 @@ m (1 - 1 / t^2), shrunk to 0 by what it is not sure of; then all r_d are compute
 So an ordinary day has no effect, whatever its target, and of a recurring day's effect a row's own target is 1 / n,
 which the other years have confirmed. There are none in less than about two years.
 
-Tables with the days that come last held out, RMSE of "fast" without and with it (mean of two seeds): Chicago's trains
-2.65 and 1.18, where CatBoost has 1.74, and 1.46 with day of the year and nth weekday as categories.
+RMSE of "fast" without and with it, the last quarter held out by time, mean of two seeds: Chicago's trains 2.61 and 1.21
+(CatBoost 1.74; 1.46 with day of the year and nth weekday as categories), births of a day in the United States 1969 to
+1988 638 and 558, 1994 to 2003 789 and 386, 2000 to 2014 784 and 345. On twelve other tables with dates of two years or
+more, split by time and at random, it is 0.88 to 1.00 of that without, and the same bits where no day is found.
 
 Sources: of Easter, the new moons and the longitude of the sun, Meeus, "Astronomical Algorithms" (1998), chapters 8, 49
 and 25; of the rule of the lunar new year, Reingold and Dershowitz, "Calendrical Calculations" (2018), chapter 19.
@@ -71,6 +74,8 @@ MONTHS = np.cumsum([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 """The first day of each month of a leap year, and the end of the last one."""
 FEWEST_DAYS, SHORTEST = 100, 700
 """The days that can be compared with others, and from the first to the last one."""
+FEWEST_ROWS, FEWEST_OF_CATEGORY, LEAST_EXPLAINED = 2.0, 20, 0.05
+"""The rows of a day from which their categories count; those of a category; the share of the variance of y."""
 LEAST_GAIN, LEAST_T, LEAST_RANK = 5.0, 2.5, 5.0
 PREFERRED = 1.06
 """times its gain has a day with a name: a day of the year, and the nth or the last weekday of a month"""
@@ -213,15 +218,25 @@ def effects(seconds: Array, days: Sequence[RecurringDay]) -> Array:
     return made
 
 
-def find(seconds: Array, outputs: Iterable[Array], weights: Array | None = None) -> tuple[RecurringDay, ...]:
-    """Return the recurring days of dates (n,), NaN for missing, on which the outputs (n,) of a target are others."""
+def find(
+    seconds: Array,
+    outputs: Iterable[Array],
+    weights: Array | None = None,
+    categories: Sequence[Array] = (),
+) -> tuple[RecurringDay, ...]:
+    """Return the recurring days of dates (n,), NaN for missing, on which the outputs (n,) of a target are others.
+
+    weights: (n,), or None.  categories: the codes (n,) of columns of categories, NaN for missing.
+    """
     there = ~np.isnan(seconds)
     days, of = np.unique(np.floor(seconds[there] / DAY), return_inverse=True)
     if days[-1] - days[0] < SHORTEST or len(days) < FEWEST_DAYS:
         return ()
     mass = np.ones(len(of)) if weights is None else weights[there]
     total = np.bincount(of, mass)
-    means = np.stack([np.bincount(of, mass * each[there]) / total for each in outputs], 1)
+    among = [each[there] for each in categories] if len(of) >= FEWEST_ROWS * len(days) else []
+    kept = (within_categories(each[there], among) for each in outputs)
+    means = np.stack([np.bincount(of, mass * each) / total for each in kept], 1)
     around, codes = neighbors(days), codes_of(days * DAY)
     if means.shape[1] > 1:
         means = means @ direction_of(np.stack([each - usual(each, around) for each in means.T]), codes)
@@ -234,6 +249,25 @@ def find(seconds: Array, outputs: Iterable[Array], weights: Array | None = None)
             break
         found[best[:2]] = found.get(best[:2], 0.0) + best.effect
     return recurring_days(found)
+
+
+def within_categories(y: Array, categories: Iterable[Array]) -> Array:
+    """Return targets (n,) in deviations from the means of categories, those of the column that explains most of them.
+
+    They stay as they are where no column explains LEAST_EXPLAINED. Categories of few rows are taken together.
+    """
+    most, made = LEAST_EXPLAINED * float(np.var(y)) * len(y), y
+    for each in categories:
+        code = np.where(np.isnan(each), 0, each + 1).astype(np.int64)
+        code = np.where(np.bincount(code)[code] >= FEWEST_OF_CATEGORY, code + 1, 0)
+        count = np.maximum(np.bincount(code), 1)
+        mean = np.bincount(code, y) / count
+        left = y - mean[code]
+        explained = float(np.var(y) - np.var(left)) * len(y)
+        if explained > most:
+            deviation = np.sqrt(np.bincount(code, left**2) / count)
+            most, made = explained, left / np.where(deviation > 0, deviation, np.inf)[code]
+    return made
 
 
 def direction_of(rest: Array, codes: Sequence[NDArray[np.int64]]) -> Array:
