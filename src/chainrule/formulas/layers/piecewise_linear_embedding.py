@@ -102,9 +102,8 @@ class PiecewiseLinearEmbedding(InPlace):
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dw0, dL/db0, dL/dE as in `gradients`      dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j))"""
-        rest, parts = self.take(delta)
-        of_x = (parts * self.slopes(params, cache)).sum(2)  # (batch, k)
-        return self.gradients(params, cache, delta, ctx), self.by_column(rest, of_x)
+        of_x = self.pullback(params, cache, delta[:, None], ctx)[:, 0]
+        return self.gradients(params, cache, delta, ctx), of_x
 
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dE_b = sum of h_b delta over the samples in bin b, + sum of delta over those in later bins
