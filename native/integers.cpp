@@ -13,7 +13,7 @@ namespace {
 constexpr int L = Simd<int32_t>::LANES, P = 2 * L;  // columns of a vector and of a panel
 constexpr int64_t TILE_TERMS = 64;                  // of a row of a tile
 constexpr int64_t ROOM_BYTES = 1 << 18;             // of the rows that a thread computes together, which stay in its L2 cache
-constexpr int64_t MOST_ROWS = 256;
+constexpr int64_t MOST_ROWS = 128;
 constexpr double WORK_OF_A_THREAD = 4e6;            // multiplications worth waking a thread for
 typedef uint32_t Words __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t Sums __attribute__((vector_size(VECTOR_BYTES)));
