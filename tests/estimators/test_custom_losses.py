@@ -20,10 +20,10 @@ TABLE = pd.DataFrame({"a": RNG.normal(size=N), "kind": RNG.choice(["u", "v"], N)
 Y = RNG.gamma(2.0, np.exp(0.5 * TABLE["a"] + 1))
 
 
-class Gamma(Loss):
+class Erlang(Loss):
     """out + y exp(-out): the negative log-likelihood of a gamma distribution of mean exp(out), up to constants"""
 
-    kind, targets = "gamma", "real"
+    kind, targets = "erlang", "real"
 
     def value(self, out: Any, y: Any) -> Any:
         return (out + y * np.exp(-out)).sum(-1)
@@ -64,7 +64,7 @@ def one(loss: Any, **settings: Any) -> MLPRegressor:
 @pytest.mark.slow
 def test_its_targets_are_as_they_were_given():
     """Standardized, half of them would be negative, and a gamma distribution of mean 0 fits them best."""
-    made = fitted(Gamma())
+    made = fitted(Erlang())
     assert made.model_.target_scale is None
     assert 0.8 * Y.mean() < made.predict(TABLE).mean() < 1.2 * Y.mean()
 
@@ -76,17 +76,17 @@ def test_a_loss_says_that_any_unit_is_as_good():
         kind = "shifted"
 
     assert not Shifted().any_unit and Huber().any_unit
-    assert [MeanOverMembers(loss, 2).any_unit for loss in (Gamma(), Cubic())] == [False, True]
+    assert [MeanOverMembers(loss, 2).any_unit for loss in (Erlang(), Cubic())] == [False, True]
 
 
-@pytest.mark.parametrize("custom", [[Gamma], Gamma, {"gamma": Gamma}, (Cubic, Gamma)])
+@pytest.mark.parametrize("custom", [[Erlang], Erlang, {"erlang": Erlang}, (Cubic, Erlang)])
 def test_a_file_is_read_with_its_class(custom: Any, tmp_path: Path):
-    made, path = one(Gamma()), tmp_path / "made.safetensors"
+    made, path = one(Erlang()), tmp_path / "made.safetensors"
     made.save(path)
     again = MLPRegressor.load(path, custom=custom)
     np.testing.assert_array_equal(again.predict(TABLE), made.predict(TABLE))
-    assert isinstance(again.loss, Gamma)
-    assert isinstance(chainrule.load(path, custom=custom).network.loss, Gamma)
+    assert isinstance(again.loss, Erlang)
+    assert isinstance(chainrule.load(path, custom=custom).network.loss, Erlang)
 
 
 @pytest.mark.slow
@@ -105,21 +105,21 @@ def test_settings_members_and_compact_files(tmp_path: Path):
 
 @pytest.mark.parametrize("reads", [MLPRegressor.load, chainrule.load])
 def test_without_its_class_the_error_says_what_to_pass(reads: Any, tmp_path: Path):
-    one(Gamma()).save(tmp_path / "made")
+    one(Erlang()).save(tmp_path / "made")
     for custom in (None, [], [Cubic], {"cubic": Cubic}):
-        with pytest.raises(FormatError, match=r"no loss of kind 'gamma'; .* load\(path, custom=\[CLASS\]\)"):
+        with pytest.raises(FormatError, match=r"no loss of kind 'erlang'; .* load\(path, custom=\[CLASS\]\)"):
             reads(tmp_path / "made", custom=custom)
-    for custom in ([Gamma()], Gamma(), ["gamma"], {"gamma": dict}):
+    for custom in ([Erlang()], Erlang(), ["erlang"], {"erlang": dict}):
         with pytest.raises(ConfigError, match=r"custom must be the classes of your layers and losses"):
             reads(tmp_path / "made", custom=custom)
 
 
 def test_what_refuses_it_says_why(tmp_path: Path):
-    made = one(Gamma())
-    with pytest.raises(ConfigError, match="Gamma declares no operations for its `predict`"):
+    made = one(Erlang())
+    with pytest.raises(ConfigError, match="Erlang declares no operations for its `predict`"):
         made.export(tmp_path / "made.js")
-    with pytest.raises(ConfigError, match=r"cannot compute the outputs of Gamma; use preset='fast'"):
-        MLPRegressor(preprocess="auto", preset="best", loss=Gamma(), time_limit=2, max_iter=2).fit(TABLE, Y)
+    with pytest.raises(ConfigError, match=r"cannot compute the outputs of Erlang; use preset='fast'"):
+        MLPRegressor(preprocess="auto", preset="best", loss=Erlang(), time_limit=2, max_iter=2).fit(TABLE, Y)
 
 
 def test_a_model_with_its_initializer(tmp_path: Path):
@@ -129,10 +129,10 @@ def test_a_model_with_its_initializer(tmp_path: Path):
         def __call__(self, generator: Any, shape: Any, fan_in: int, fan_out: int) -> Any:
             return np.full(shape, 3.0) + generator.normal(size=shape)
 
-    made = chainrule.Model(chainrule.Network(2, [chainrule.Dense(1, initializer=Threes())], loss=Gamma()))
+    made = chainrule.Model(chainrule.Network(2, [chainrule.Dense(1, initializer=Threes())], loss=Erlang()))
     made.save(tmp_path / "made")
-    again = chainrule.load(tmp_path / "made", custom=[Gamma, Threes])
+    again = chainrule.load(tmp_path / "made", custom=[Erlang, Threes])
     np.testing.assert_array_equal(again.theta, made.theta)
     assert isinstance(again.network.layers[0].initializer, Threes)
     with pytest.raises(FormatError, match="no initializer of kind 'threes'"):
-        chainrule.load(tmp_path / "made", custom=[Gamma])
+        chainrule.load(tmp_path / "made", custom=[Erlang])

@@ -81,8 +81,8 @@ TRAIN = {
             "From the second hidden layer on, add a layer's input before the activation (a residual block).",
         ),
         "loss": Words(
-            "mean_squared_error, huber, mean_absolute_error, quantile, poisson, gamma, tweedie (of power 1.5), "
-            "sigmoid_cross_entropy, softmax_cross_entropy, focal_cross_entropy (of gamma 2), binary_cross_entropy, "
+            "mean_squared_error, huber, mean_absolute_error, quantile, poisson, gamma, tweedie, "
+            "sigmoid_cross_entropy, softmax_cross_entropy, focal_cross_entropy, binary_cross_entropy, "
             "categorical_cross_entropy.",
             "cross entropy for labels and rows of 0 and 1, else squared error",
         ),

@@ -892,7 +892,7 @@ class Reader:
 
 
 def _block(kind: type[Residual | Skip], branch: list[Part], shortcut: tuple[Part, ...] = ()) -> Part:
-    return Part(kind([part.layer for part in branch]), branches=(tuple(branch), shortcut))
+    return Part(kind([part.layer for part in branch]), inside=(tuple(branch), shortcut))
 
 
 def _listed(names: Iterable[str]) -> str:

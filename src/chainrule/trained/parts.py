@@ -43,7 +43,7 @@ class Part(NamedTuple):
     """its parameters, in their order"""
     state: tuple[Any, ...] = ()
     """its running statistics or fitted constants"""
-    branches: tuple[tuple[Part, ...], ...] = ()
+    inside: tuple[tuple[Part, ...], ...] = ()
     """of a block, those of its branch and of its shortcut"""
 
 
@@ -51,7 +51,7 @@ def walked(parts: Sequence[Part]) -> Iterator[Part]:
     """Iterate over parts, a block before its own: the order of a network's links."""
     for part in parts:
         yield part
-        for branch in part.branches:
+        for branch in part.inside:
             yield from walked(branch)
 
 
