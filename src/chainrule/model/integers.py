@@ -64,7 +64,7 @@ class IntegerPredictor(Predictor):
 
     @cached_property
     def effect(self) -> Int8Effect:
-        """What the integers do to the answers for the rows that were measured, by layer, class and column. Print it."""
+        """The effect of the integers on the answers for the measured rows, by layer, class and column. Print it."""
         return effect_of_int8(self._graph, self._rows_measured)
 
 

@@ -133,7 +133,7 @@ class Rules:
 
 
 class KnownRows(NamedTuple):
-    """What is known of the rows beside a date."""
+    """The target and the columns of categories of the rows that have a date."""
 
     target: TargetGiver
     categories: Sequence[Array]

@@ -53,7 +53,7 @@ from chainrule.tables.statistics import Array
 REACH = 63
 """The days before and after a feast that are looked at."""
 YEARS = np.arange(1900.0, 2100.0)
-"""Those whose feasts are known."""
+"""The years whose feasts are known."""
 NO_DAY = 1e9
 """in place of the feast of other years"""
 DAYS, WEEK = 366, 7
@@ -84,7 +84,7 @@ MOST = 100
 
 @codec.as_list
 class RecurringDay(NamedTuple):
-    """One of them."""
+    """A day that comes again each year, and its effect."""
 
     kind: Annotated[str, one_of(PLACES)]
     place: Annotated[int, from_to(0, WEEK * DAYS - 1)]
@@ -102,7 +102,7 @@ class RecurringDay(NamedTuple):
 
     @property
     def first(self) -> tuple[int, int]:
-        """Its month and day, from 1, or those of the first of its seven days."""
+        """The month and day, from 1; of a weekday, those of the first of its seven days."""
         return month_and_day(self.place % DAYS)
 
     @property

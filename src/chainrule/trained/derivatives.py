@@ -105,7 +105,7 @@ class MeanAnswer(Layer):
     def pullback_tangent(
         self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
     ) -> Array:
-        """That of each member's answer; None of the identity"""
+        """The curvature of each member's answer, side by side; None of the identity"""
         if self.answer.is_affine:
             return None
         delta, parts = delta / self.members, zip(cache, np.split(a_dot, self.members, -1), strict=True)

@@ -53,7 +53,7 @@ Array = NDArray[Any]
 OLDEST = 7
 """The opset from which on operators broadcast as NumPy does."""
 BATCH, UNKNOWN = -(2**40), -(2**41)
-"""What stands for the number of rows in a shape, and for a length that is not known beforehand."""
+"""Placeholders in a shape: for the number of rows, and for a length that is not known beforehand."""
 MOST_CUTS = 24
 """The most nodes in a row of which one activation is sought."""
 MOST_FIELDS = 400_000
@@ -148,7 +148,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
 ANSWERS = ("ArgMax", "ArrayFeatureExtractor", "Greater", "ZipMap")
 """The operators that make labels of probabilities."""
 BEHIND = (*ANSWERS, "Cast", "Identity", "LabelEncoder", "Reshape", "Squeeze")
-"""Those that may stand between probabilities and an output with labels."""
+"""The operators that may stand between probabilities and an output with labels."""
 NEAR = np.concatenate([np.linspace(-10, 10, 401), np.geomspace(10, 80, 24), -np.geomspace(10, 80, 24)])
 FAR = np.array([-1e4, -1e3, -200, 200, 1e3, 1e4])
 """Where functions are compared; a spelling may overflow far away, where the activation does not."""

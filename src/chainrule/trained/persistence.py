@@ -54,7 +54,7 @@ ELSEWHERE = {
         ".keras",
     ): "import keras; keras.models.load_model(PATH).export('net.onnx', format='onnx').",
 }
-"""What writes a file that is read, by the endings of files of PyTorch, scikit-learn, Stable-Baselines3 and Keras."""
+"""The commands that write a readable file, by endings: of PyTorch, scikit-learn, Stable-Baselines3 and Keras."""
 SCALE = ".scale"
 """Ends the name of the scales of a tensor."""
 MIN_NUMBERS_TO_ROUND = 512

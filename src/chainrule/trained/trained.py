@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chainrule.trained.derivatives import Differentiable
 
 OutputsLike: TypeAlias = int | Iterable[int] | None
-"""What a user may give as outputs: the place of one, a list of these, or None for all."""
+"""The outputs that a caller asks for: the place of one, a list of these, or None for all."""
 
 
 class Trained(FileMixin):
