@@ -84,7 +84,9 @@ def test_the_slopes_of_a_function_that_is_known():
         assert_allclose(found.values[:, found.names.index(column)].mean(), slope, rtol=0.1)
 
 
-@pytest.mark.parametrize("kind", ["number", "two", "three"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("number", "three")), "two"]
+)
 def test_slopes_are_central_differences_and_the_rest_differences(kind: str):
     net, X = fitted(kind), between(houses()[0].head(30))
     found, all_answers = net.slopes(X), answers(net, X)

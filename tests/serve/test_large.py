@@ -70,6 +70,7 @@ def test_the_answers_are_those_of_small_requests(server: Served):
     assert found["outputs"][0]["data"] == [each["predicted"] for each in expected] * 2
 
 
+@pytest.mark.slow
 def test_the_second_process_has_the_precision(models: dict[str, Path]):
     halved = Served(models["numbers"], precision="bf16")
     expected = [answer for k in range(0, 480, 40) for answer in halved.predict(LARGE[k : k + 40])]

@@ -21,6 +21,7 @@ from chainrule.formulas.layers import ACTIVATIONS, Context
 from chainrule.formulas.losses import LOSSES
 from chainrule.trained.persistence import LAYERS
 from layer_examples import examples
+from needs import needs
 from states import drawn_states, stands_first
 
 ROWS, INPUTS, WIDTH = 4, 4, 12  # 12 divides into the groups of every GroupedDense
@@ -252,6 +253,7 @@ def test_jax_agrees(layer: Layer, activation: str):
     assert_allclose(model.hessian(X, of="answer"), H, rtol=1e-9, atol=1e-11)
 
 
+@needs("torch")
 def test_pytorch_agrees():
     import torch
 

@@ -158,6 +158,7 @@ def of_losses(losses: list[float | None]) -> str:
     return c.History([{} if loss is None else {"loss": loss} for loss in losses])._repr_html_()
 
 
+@pytest.mark.slow
 def test_size_does_not_grow_with_the_network():
     layers = [layer for _ in range(100) for layer in (c.Dense(4), c.Tanh())]
     model = c.Model(c.Network(4, [*layers, c.Dense(1)], c.MeanSquaredError()), dtype="float64")
