@@ -645,7 +645,9 @@ def test_a_copy_of_buffers_has_none_of_their_memory():
 
 
 @pytest.mark.parametrize(("shuffle", "most"), [("blocks", 4.5), ("exact", 3.1)])  # 5.4 and 3.6 with one more
-@pytest.mark.parametrize("batch_size", [250, 256])  # 256 leaves a rest of each window
+@pytest.mark.parametrize(
+    "batch_size", [pytest.param(250, marks=pytest.mark.slow), 256]
+)  # 256 leaves a rest of each window
 def test_three_windows_are_in_memory_and_the_blocks_of_one(
     shuffle: str, most: float, batch_size: int, tmp_path: Path
 ):

@@ -127,6 +127,7 @@ def test_a_price_is_known():
     assert (found.values[~houses_alone, 1] == 0).all()  # as in the typical row
 
 
+@pytest.mark.slow
 def test_a_target_chooses_the_class():
     net, X = fitted("three"), houses()[0].head(5)
     parts = [net.slopes(X, target=label).values for label in net.classes_]

@@ -33,6 +33,8 @@ FORMATS = [
     pytest.param(".onnx", marks=[needs("onnx"), needs("onnxruntime")]),
     pytest.param(".mjs", marks=pytest.mark.skipif(not shutil.which("node"), reason="there is no Node.js")),
 ]
+WITH_SLOW_C = [pytest.param(*FORMATS[0].values, marks=[*FORMATS[0].marks, pytest.mark.slow]), *FORMATS[1:]]
+"""The same; C is compiled by `make test-all` alone, and by `make test` in one of the tests."""
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -118,7 +120,7 @@ def test_files_answer_as_the_estimator(estimator: Any, ending: str, dtype: str, 
     assert sum("300 training rows" in each and "lookup=False" in each for each in written.left_out) == 1
 
 
-@pytest.mark.parametrize("ending", [pytest.param(".html", marks=FORMATS[-1].marks), *FORMATS])
+@pytest.mark.parametrize("ending", [pytest.param(".html", marks=FORMATS[-1].marks), *WITH_SLOW_C])
 def test_rows_are_drawn(estimator: Any, ending: str, tmp_path: Path):
     written = estimator.export(tmp_path / f"best{ending}")
     assert written.rows == 1000 and written.difference <= written.tolerance
@@ -159,7 +161,7 @@ def test_eight_bits_are_of_networks_alone(estimator: Any):
     assert after is before
 
 
-@pytest.mark.parametrize("ending", FORMATS[:2])
+@pytest.mark.parametrize("ending", WITH_SLOW_C[:2])
 def test_files_of_eight_bits_look_up(estimator: Any, ending: str, tmp_path: Path):
     """The networks' error is divided by how much a row has of its own, so it is far below what is looked up."""
     written = estimator.export(tmp_path / f"best{ending}", TABLE, dtype="int8")
@@ -233,7 +235,7 @@ def test_numbers_are_rounded_as_the_rows_are():
 GRAPHS = [(BY_HAND, X_BY_HAND), (FAR, X_FAR), (CODES, X_CODES), (SAME, X_SAME)]
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("ending", WITH_SLOW_C)
 @pytest.mark.parametrize(("graph", "X"), GRAPHS)
 def test_similar_rows_in_files(graph: ComputationGraph, X: np.ndarray, ending: str, tmp_path: Path):
     for dtype in ("float32", "float64"):

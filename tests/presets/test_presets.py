@@ -109,7 +109,7 @@ def test_it_predicts_is_kept_and_goes_on(preset: str, task: str, tmp_path: Path)
 
 
 @each
-@pytest.mark.parametrize("task", ["regression", "multiclass"])
+@pytest.mark.parametrize("task", ["regression", pytest.param("multiclass", marks=pytest.mark.slow)])
 def test_what_looks_inside_works(preset: str, task: str):
     net = estimator(task, preset=preset).fit(X, TARGETS[task])
     model, table = net.members_[0], net.preprocessor_.transform(X)

@@ -237,7 +237,7 @@ def test_training_on_pixels_loads_no_room_of_tables(runs: Path):
     assert not (tables | {"lab", "mlflow", "ray", "serve", "studio"}) & rooms
 
 
-@pytest.mark.parametrize("given", [None, "28"])
+@pytest.mark.parametrize("given", [None, pytest.param("28", marks=pytest.mark.slow)])
 def test_waiting_threads_of_the_command_leave_the_cores(given: str | None, monkeypatch: pytest.MonkeyPatch):
     """OpenBLAS reads the ticks of its waiting loop once, when NumPy is imported; a user's own setting is kept."""
     name = "OPENBLAS_THREAD_TIMEOUT"

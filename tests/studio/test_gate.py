@@ -269,7 +269,7 @@ def test_one_token_opens_one_session_in_any_number_of_threads():
         assert len(found) == 1
 
 
-@pytest.mark.parametrize("other", ["redeem", "mint"])
+@pytest.mark.parametrize("other", ["redeem", pytest.param("mint", marks=pytest.mark.slow)])
 def test_at_whatever_line_a_thread_stands_a_token_opens_one_session(other: str):
     """While one that redeems a token stands still, another one redeems it too, or makes a token, which is good."""
     used: list[Tokens] = []

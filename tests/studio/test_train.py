@@ -979,7 +979,9 @@ def test_nothing_begins_while_data_are_read(studio: Studio, tmp_path: Path, monk
     assert do(studio, "train.state")["reading"] is None
 
 
-@pytest.mark.parametrize("is_table", [False, True], ids=["array", "table"])
+@pytest.mark.parametrize(
+    "is_table", [pytest.param(False, id="array", marks=pytest.mark.slow), pytest.param(True, id="table")]
+)
 def test_an_ended_run_leaves_with_the_next_one(studio: Studio, tmp_path: Path, is_table: bool):
     """It is in no cycle of references, which only a full collection would find: a run holds a network and its data."""
     form = {"epochs": 2} if is_table else SMALL | {"epochs": 1, "samples": 200}

@@ -446,7 +446,9 @@ def learned_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-@pytest.mark.parametrize("what", ["groups", "time", "target"])
+@pytest.mark.parametrize(
+    "what", [*(pytest.param(what, marks=pytest.mark.slow) for what in ("groups", "time")), "target"]
+)
 def test_some_rows_of_a_large_table_are_learned(what: str, learned_rows: list[int]):
     n, random = 30_000, np.random.default_rng(0)
     X, y = pd.DataFrame(random.normal(size=(n, 15))).add_prefix("n"), random.normal(size=n)
