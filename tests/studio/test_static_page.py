@@ -399,6 +399,14 @@ def test_the_lines_of_a_chain_are_those_of_the_server(pages: StaticPages):
             ask(page, "backprop.example_end")
 
 
+# Another address, and before its event a change of the state, with which the page writes its own address.
+GO_AND_WRITE = """(step) => {
+  const { store } = window.chainrule;
+  location.hash = `#course=${step}`;
+  store.set({ theme: store.get('theme') === 'light' ? 'dark' : 'light' });
+}"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 def test_the_door_leads_to_the_top_of_a_mistake(pages: StaticPages, phone: bool):
@@ -415,7 +423,7 @@ def test_the_door_leads_to_the_top_of_a_mistake(pages: StaticPages, phone: bool)
                 gradient = page.locator("[data-test=gradient]").first.get_attribute("data-value")
                 assert abs(float(gradient or 0)) > 0.01
         for step in ("chain", "own", "chain", "delta", "neuron"):
-            page.evaluate(f"location.hash = '#course={step}'")
+            page.evaluate(GO_AND_WRITE, step)
             is_chain = str(step == "chain").lower()
             page.wait_for_function(
                 f"() => (window.chainrule.store.get('model').example === 'lesson') === {is_chain}"

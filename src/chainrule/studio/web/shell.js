@@ -210,8 +210,9 @@ export function mount(root, host) {
   }
 
   // Another address in this page, by the browser's arrows or by hand, opens as in a new one; what it does not name stays, but for the screen's own state.
-  function open() {
-    const step = store.get('course'), found = named(host, readUrl(), step), own = (all[found.screen || store.get('screen')].url || []).filter((key) => !host.kept?.includes(key));
+  // The event's address counts: a change of the state before the event may have written over the browser's.
+  function open({ newURL }) {
+    const step = store.get('course'), found = named(host, readUrl(newURL), step), own = (all[found.screen || store.get('screen')].url || []).filter((key) => !host.kept?.includes(key));
     for (const key of host.kept || []) delete found[key];
     const given = Object.keys(found).filter((key) => found.course === step || JSON.stringify(found[key]) !== JSON.stringify(store.get(key)));   // else it is left from the step before
     const isOther = ['sample.index', 'sample.drawn'].some((key) => key in found && found[key] !== store.get(key)), sample = isOther ? { sample: null, 'sample.index': null, 'sample.drawn': null } : {};

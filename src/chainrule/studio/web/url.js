@@ -1,7 +1,7 @@
 // The state in the address's fragment: #screen=draw&lang=zh&sample=3. It never leaves the browser.
 
-export function readUrl() {
-  return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+export function readUrl(url = location.href) {
+  return Object.fromEntries(new URLSearchParams(new URL(url).hash.slice(1)));
 }
 
 /**
