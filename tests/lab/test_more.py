@@ -13,8 +13,6 @@ from chainrule import SGD, Adam, ConfigError, GradientDescent, lab
 from chainrule.lab import features as features_lab
 from chainrule.lab import optimizers, regularization, universality
 from chainrule.views.experiments import Report
-from chainrule.views.figures import laboratory
-from chainrule.views.figures.laboratory import mosaic
 
 SMALL: dict[str, dict[str, Any]] = {
     "universality": {"budget": 0.02, "repeats": 2, "widths": (2, 8)},
@@ -213,7 +211,7 @@ def test_the_grid_grows_until_its_best_lies_inside():
 
 def test_the_figure_of_seconds_has_a_logarithmic_axis_without_the_start():
     losses = {"sgd": np.array([2.0, 1.0, 0.5]), "adam": np.array([2.0, 0.5, 0.1])}
-    figure = laboratory.descents(losses, {name: np.array([0.0, 0.01, 2.0]) for name in losses})
+    figure = optimizers.descents(losses, {name: np.array([0.0, 0.01, 2.0]) for name in losses})
     assert figure.layout.xaxis2.type == "log" and figure.layout.xaxis.type != "log"
     assert [len(trace.x) for trace in figure.data] == [3, 3, 2, 2]
     assert all(min(trace.x) > 0 for trace in figure.data[2:])
@@ -222,10 +220,10 @@ def test_the_figure_of_seconds_has_a_logarithmic_axis_without_the_start():
 def test_the_title_of_the_approximation_follows_the_numbers():
     ends = {1: (0.5, 1.0, 0.1), 2: (1e-4, 0.2, 0.3)}
     curves = {
-        n: [laboratory.Band(str(end), (2, 4), *[[1.0, end]] * 3) for end in row] for n, row in ends.items()
+        n: [universality.Band(str(end), (2, 4), *[[1.0, end]] * 3) for end in row] for n, row in ends.items()
     }
     assert (
-        laboratory.approximation(curves, 0.05).layout.title.text
+        universality.approximation(curves, 0.05).layout.title.text
         == "The error falls by a factor of 1 to 10,000"
     )
 
@@ -313,7 +311,7 @@ def test_pictures_show_the_neurons_that_vary_most():
 
 def test_a_mosaic_has_its_tiles_in_order():
     tiles = np.arange(6.0).reshape(2, 3, 1, 1) * np.ones((2, 3, 2, 2))
-    image = mosaic(tiles)
+    image = features_lab.mosaic(tiles)
     assert image.shape == (7, 12)
     assert [image[0, 0], image[0, 5], image[6, 11]] == [0, 1, 5]
     assert np.isnan(image[2:5]).all() and np.isnan(image[:, 2:5]).all()

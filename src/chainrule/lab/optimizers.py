@@ -9,7 +9,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike
@@ -39,6 +41,8 @@ from chainrule.network.network import Network
 from chainrule.training.run import Run
 from chainrule.views import words
 from chainrule.views.experiments import Report
+from chainrule.views.figures import BLUE, ORANGE, style
+from chainrule.views.figures.laboratory import AMBER, GREEN, PINK, SKY
 from chainrule.views.tables import Table
 
 BATCH_SIZE = 50
@@ -359,8 +363,6 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.views.figures import laboratory
-
     said = words.lab_optimizers
     target, repeats = settings["loss"], settings["repeats"]
     rows = []
@@ -400,13 +402,109 @@ def _report(
         limits=said.limits(_steps(task)),
         tables=(table, plane),
         figures=(
-            laboratory.descents(median, clock),
-            laboratory.slice_paths(views[1], said.CONFINED),
-            laboratory.slice_paths(views[0], said.PROJECTED),
+            descents(median, clock),
+            slice_paths(views[1], said.CONFINED),
+            slice_paths(views[0], said.PROJECTED),
         ),
         settings=settings,
         seconds=time.perf_counter() - begin,
     )
+
+
+STEP = "rgba(128, 128, 128, 0.075)"
+"""The color of one contour level: overlapping levels add up, on light and dark pages."""
+FAMILIES: dict[str, tuple[str, str, str]] = {
+    "gradient_descent": ("#808080", "dot", "x"),
+    "sgd": (BLUE, "solid", "circle"),
+    "momentum": (SKY, "dash", "circle-open"),
+    "nesterov": (BLUE, "dot", "circle-dot"),
+    "adagrad": (AMBER, "solid", "square"),
+    "rmsprop": (ORANGE, "dash", "diamond"),
+    "adam": (GREEN, "solid", "triangle-up"),
+    "adamw": (GREEN, "dash", "triangle-up-open"),
+    "nadam": (GREEN, "dot", "triangle-down"),
+    "lbfgs": (PINK, "longdash", "cross"),
+}
+"""Colors by family, dashes and markers by rule."""
+VISIBLE_RULES = ("gradient_descent", "sgd", "momentum", "adagrad", "rmsprop", "adam", "lbfgs")
+"""The paths visible initially; the legend adds the others."""
+
+
+def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
+    """Plot the training loss by rule, over passes and over seconds; both (passes + 1,)."""
+    figure, said = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04), words.lab_optimizers
+    for column in (1, 2):  # a logarithmic axis has no start at 0 s
+        for name, loss in losses.items():
+            color, dash, symbol = FAMILIES[name]
+            rule = said.RULES[name]
+            hover = said.after_passes(rule) if column == 1 else said.after_seconds(rule)
+            x, y = (np.arange(len(loss)), loss) if column == 1 else (seconds[name][1:], loss[1:])
+            figure.add_trace(
+                go.Scatter(
+                    x=x, y=y, name=rule, legendgroup=name, showlegend=column == 1, mode="lines+markers",
+                    line={"color": color, "width": 2.25, "dash": dash},
+                    marker={"size": 8, "symbol": symbol, "color": color, "maxdisplayed": 7},
+                    hovertemplate=hover + "<extra></extra>",
+                ),
+                row=1, col=column,
+            )  # fmt: skip
+    style(figure, said.DESCENTS)
+    figure.update_xaxes(title={"text": said.PASSES}, row=1, col=1)
+    figure.update_xaxes(
+        title={"text": words.phrases.logarithmic(said.SECONDS)},
+        type="log",
+        dtick="D2",
+        tickformat="~g",
+        row=1,
+        col=2,
+    )
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(title={"text": said.LOSS}, row=1, col=1)
+    figure.update_layout(height=520, margin={"t": 60, "b": 130}, meta="side by side",
+                         legend={"x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
+    return figure
+
+
+def slice_paths(view: View, title: str) -> go.Figure:
+    """Plot the loss over a plane as contours, with paths from one start."""
+    figure, said = go.Figure(), words.lab_optimizers
+    level = np.log10(np.maximum(view.loss, 1e-12))
+    figure.add_trace(
+        go.Contour(
+            x=view.a, y=view.b, z=level, customdata=view.loss, ncontours=18,
+            colorscale=[[0.0, STEP], [1.0, STEP]],
+            line={"color": "rgba(128, 128, 128, 0.6)", "width": 0.75},
+            showscale=False,
+            hovertemplate=said.LOSS_AT + "<extra></extra>", name=said.LOSS_NAME,
+        )
+    )  # fmt: skip
+    for name, path in view.paths.items():
+        color, dash, symbol = FAMILIES[name]
+        rule = said.RULES[name]
+        label = said.at_rate(rule, view.rates[name]) if view.rates else rule
+        figure.add_trace(
+            go.Scatter(
+                x=path[:, 0], y=path[:, 1], name=label, mode="lines+markers",
+                visible=True if name in VISIBLE_RULES or view.rates else "legendonly",
+                line={"color": color, "width": 2.25, "dash": dash},
+                marker={"symbol": symbol, "color": color, "size": [6] * (len(path) - 1) + [13]},
+                hovertemplate=said.step_of(rule) + "<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(x=[0], y=[0], mode="markers+text", text=[said.START], textposition="bottom center", name=said.START,
+                   marker={"symbol": "star", "size": 16, "color": "#808080"}, showlegend=False, hoverinfo="skip")
+    )  # fmt: skip
+    style(figure, title, *said.DIRECTIONS)
+    figure.update_xaxes(showgrid=False, range=[float(view.a[0]), float(view.a[-1])], constrain="domain")
+    figure.update_yaxes(showgrid=False, range=[float(view.b[0]), float(view.b[-1])], scaleanchor="x")
+    figure.add_annotation(
+        text=said.shades(float(view.loss.min()), float(view.loss.max())),
+        x=1, y=1.0, xref="x domain", yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
+    )  # fmt: skip
+    side = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
+    figure.update_layout(height=640, legend=side)
+    return figure
 
 
 def _answer(task: DescentTask, outcomes: dict[str, list[Descent]], target: float) -> str:

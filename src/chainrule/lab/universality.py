@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 from chainrule.core import records
 from chainrule.data import checks
@@ -21,6 +23,8 @@ from chainrule.network import backprop
 from chainrule.network.network import Network
 from chainrule.views import words
 from chainrule.views.experiments import Report
+from chainrule.views.figures import BLUE, ORANGE, style
+from chainrule.views.figures.laboratory import AMBER, FIELD, GREEN, Band, add_curve
 from chainrule.views.tables import Table
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -260,8 +264,6 @@ def _cost(target: TargetFunction, width: int, is_widened: bool) -> float:
 def _report(
     fits: list[Fit], widths: tuple[int, ...], error: float, settings: dict[str, Any], begin: float
 ) -> Report:
-    from chainrule.views.figures import laboratory
-
     said = words.lab_universality
     by = {t.name: [[f for f in fits if f.target is t and f.width == w] for w in widths] for t in TARGETS}
     best = {name: [_best(group).largest for group in groups] for name, groups in by.items()}
@@ -298,13 +300,94 @@ def _report(
         limits=said.LIMITS,
         tables=(table, greatest),
         figures=(
-            laboratory.approximation(ranges, error),
-            laboratory.fitted_lines(*_drawn_lines(lines)),
-            laboratory.fitted_fields(*_drawn_fields(fields)),
+            approximation(ranges, error),
+            fitted_lines(*_drawn_lines(lines)),
+            fitted_fields(*_drawn_fields(fields)),
         ),
         settings=settings,
         seconds=time.perf_counter() - begin,
     )
+
+
+def approximation(curves: Mapping[int, Sequence[Band]], error: float) -> go.Figure:
+    """Plot the maximum error by width, one panel per number of variables, one line per function.
+
+    curves: by the number of variables; the line is the best of several starts.  error: the target.
+    """
+    said = words.lab_universality
+    panels = [said.variables(n) for n in curves]
+    figure = make_subplots(1, len(curves), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=panels)
+    kinds = ((BLUE, "solid", "circle"), (ORANGE, "dash", "diamond"), (GREEN, "dot", "square"))
+    for column, group in enumerate(curves.values(), 1):
+        for curve, (color, dash, symbol) in zip(group, kinds, strict=True):
+            add_curve(figure, curve, color, dash, symbol, column == 1, row=1, col=column)
+        figure.add_hline(error, line={"color": "#808080", "width": 1.5, "dash": "dash"}, row=1, col=column)
+    figure.add_annotation(
+        text=said.asked_for(error), x=0, xref="x2 domain", y=math.log10(error), yref="y2",
+        showarrow=False, xanchor="left", yanchor="top", xshift=4,
+    )  # fmt: skip
+    falls = [curve.middle[0] / max(curve.middle[-1], 1e-300) for group in curves.values() for curve in group]
+    style(figure, said.fold(min(falls), max(falls)), said.NEURONS)
+    ticks = sorted({int(x) for group in curves.values() for curve in group for x in curve.x})
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(title={"text": said.LARGEST}, row=1, col=1)
+    figure.update_layout(height=500, margin={"t": 96}, meta="side by side",
+                         legend={"y": 1.1})  # fmt: skip
+    return figure
+
+
+def fitted_lines(
+    x: NDArray[Any], true: Mapping[str, NDArray[Any]], fitted: Mapping[str, Mapping[str, NDArray[Any]]]
+) -> go.Figure:
+    """Plot functions of one variable over x (n,), true and fitted: one panel per function, one line per width."""
+    figure = make_subplots(
+        1, len(true), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(true)
+    )
+    looks = ((ORANGE, "dot"), (AMBER, "dash"), (BLUE, "solid"))
+    for column, name in enumerate(true, 1):
+        figure.add_trace(
+            go.Scatter(x=x, y=true[name], name=words.lab_universality.TRUE, mode="lines",
+                       line={"color": "rgba(128, 128, 128, 0.45)", "width": 9},
+                       showlegend=column == 1, legendgroup="true"),
+            row=1, col=column,
+        )  # fmt: skip
+        for (label, y), (color, dash) in zip(fitted[name].items(), looks, strict=False):
+            figure.add_trace(
+                go.Scatter(x=x, y=y, name=label, mode="lines", line={"color": color, "width": 2.25, "dash": dash},
+                           showlegend=column == 1, legendgroup=label),
+                row=1, col=column,
+            )  # fmt: skip
+    style(figure, words.lab_universality.FITTED_LINES, "x")
+    figure.update_yaxes(title={"text": "y"}, row=1, col=1)
+    figure.update_layout(height=400, hovermode="x", margin={"t": 96}, legend={"y": 1.12}, meta="side by side")
+    return figure
+
+
+def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[Any]]]) -> go.Figure:
+    """Plot functions of two variables as fields (n, n) over the axis: one row per function, the true one first."""
+    columns = list(next(iter(fields.values())))
+    figure = make_subplots(
+        len(fields), len(columns), shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
+        vertical_spacing=0.03, column_titles=columns, row_titles=list(fields),
+    )  # fmt: skip
+    for row, field in enumerate(fields.values(), 1):
+        for column, z in enumerate(field.values(), 1):
+            figure.add_trace(
+                go.Heatmap(
+                    x=axis, y=axis, z=np.asarray(z, np.float32), zmin=-1, zmax=1, colorscale=FIELD,
+                    showscale=row == column == 1,
+                    colorbar={"orientation": "h", "y": -0.09, "yanchor": "top", "len": 0.6, "thickness": 10,
+                              "tickvals": [-1, 0, 1], "outlinewidth": 0},
+                    hovertemplate=words.lab_universality.FIELD_AT + "<extra></extra>",
+                ),
+                row=row, col=column,
+            )  # fmt: skip
+    style(figure, words.lab_universality.FITTED_FIELDS)
+    figure.update_xaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
+    figure.update_yaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
+    figure.update_layout(height=720, margin={"t": 84, "r": 40, "b": 84})
+    return figure
 
 
 def _rounded(value: float) -> float:
@@ -319,9 +402,7 @@ def _best_rms(group: list[Fit]) -> float:
     return min(f.rms for f in group)
 
 
-def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Any:
-    from chainrule.views.figures.laboratory import Band
-
+def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Band:
     best = [min(f.largest for f in group) for group in groups]
     worst = [max(f.largest for f in group) for group in groups]
     return Band(name, widths, best, best, worst)
