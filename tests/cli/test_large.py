@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from chainrule.datasets import column_files
+from chainrule.recipe import data
 from chainrule.training import checkpoint
 
 N = 3000
@@ -56,7 +56,7 @@ def test_one_large_file(command, rows, monkeypatch):
     (rows.parent / "one").mkdir()
     (rows / "0.parquet").rename(rows.parent / "one" / "0.parquet")
     command("train", "one", *options, "--out", "folder")
-    monkeypatch.setattr(column_files, "LARGE_FILE_BYTES", 1000)
+    monkeypatch.setattr(data, "LARGE_FILE_BYTES", 1000)
     command("train", "one/0.parquet", *options, "--out", "file")
     files = [(rows.parent / name / "model.safetensors").read_bytes() for name in ("folder", "file")]
     assert files[0] == files[1]
@@ -66,13 +66,13 @@ def test_one_large_file(command, rows, monkeypatch):
 
 def test_files_that_are_refused(command, rows):
     (rows.parent / "a.csv").write_text("a,y\n1,2\n")
-    for data, said in (
+    for files, said in (
         (["rows/0.parquet", "a.csv"], "several DATA must be Parquet or Arrow files"),
         (["rows/0.parquet", "rows/9.parquet"], "9.parquet does not exist"),
         (["rows"], "rows has tables; name the column to predict with --target-column"),
     ):
-        options = () if data == ["rows"] else ("--target-column", "y")
-        assert said in command("train", *data, *options, code=2).stderr
+        options = () if files == ["rows"] else ("--target-column", "y")
+        assert said in command("train", *files, *options, code=2).stderr
     command(
         "train", "rows", "--target-column", "y", "--epochs", 1, "--hidden", "8", "--out", "run", "--quiet"
     )

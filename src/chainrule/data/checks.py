@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.core.arrays import RowsLike, TargetsLike, distinct
+from chainrule.core.arrays import Array, RowsLike, TargetsLike, distinct
 from chainrule.core.settings import check_choice, check_count, check_seed
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
@@ -51,6 +51,34 @@ def as_array(value: object, name: str) -> Any:
         raise ShapeError(f"{name} must be a rectangular array; its rows have different lengths.") from error
 
 
+def to_numbers(array: Array, names: Sequence[str] | None, name: str) -> Any:
+    """Convert an object array to float64. Raises DataError that names the first column with another value."""
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        table = array if array.ndim == 2 else array[None]
+        for k in range(table.shape[1] if table.ndim == 2 else 0):
+            for row, value in enumerate(table[:, k].tolist()):
+                if not is_number(value):
+                    raise DataError(
+                        f"{name} must contain numbers, not {str(value)[:40]!r} at row {row}, "
+                        f"{frames.column(k, names)}; "
+                        "encode text and categories as numbers and fill in missing values first."
+                    ) from error
+        raise DataError(
+            f"{name} must contain numbers; encode text and categories as numbers first."
+        ) from error
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a cell, text or object, can be parsed as a number."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an array, or the data of a masked array without masked values."""
     mask = getattr(value, "mask", None)
@@ -81,7 +109,7 @@ def check_X(
         X, names = frames.to_array(X, name, features)
     X = as_array(X, name)
     if X.dtype.kind == "O":
-        X = frames.to_numbers(X, names, name)
+        X = to_numbers(X, names, name)
     if X.dtype.kind not in "biuf":
         raise DataError(
             f"{name} must contain real numbers, not {X.dtype}; encode text and categories as numbers first."

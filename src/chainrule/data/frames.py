@@ -6,14 +6,12 @@ columns: they become a dict of columns.
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.arrays import Array
-from chainrule.errors import DataError, ShapeError
+from chainrule.errors import DataError
 
 MAX_COLUMNS_SHOWN = 3
 """The maximum number of columns listed in an error."""
@@ -92,34 +90,6 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
     )
 
 
-def to_numbers(array: Array, names: Sequence[str] | None, name: str) -> Any:
-    """Convert an object array to float64. Raises DataError that names the first column with another value."""
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        table = array if array.ndim == 2 else array[None]
-        for k in range(table.shape[1] if table.ndim == 2 else 0):
-            for row, value in enumerate(table[:, k].tolist()):
-                if not is_number(value):
-                    raise DataError(
-                        f"{name} must contain numbers, not {str(value)[:40]!r} at row {row}, "
-                        f"{column(k, names)}; "
-                        "encode text and categories as numbers and fill in missing values first."
-                    ) from error
-        raise DataError(
-            f"{name} must contain numbers; encode text and categories as numbers first."
-        ) from error
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a cell, text or object, can be parsed as a number."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
 def read_frame(value: Any, name: str) -> Any:
     """Return a data frame, a series or an index of pandas as a narwhals object.
 
@@ -161,36 +131,6 @@ def _names(columns: Sequence[Any], name: str) -> tuple[str, ...] | None:
 def _twice(names: Sequence[Any], name: str) -> DataError:
     twice = next(each for each in names if names.count(each) > 1)
     return DataError(f"{name} has two columns named {twice!r}; rename one of them.")
-
-
-def as_columns(X: Any, known: Sequence[str] | None) -> Any:
-    """Return rows as a dict of columns, and any other table as it is.
-
-    A row is a mapping of single values, or a pandas Series whose index has one of the names `known`; a list of
-    mappings is as many rows, in which a name that a row lacks is a missing value.
-    """
-    if isinstance(X, Mapping):
-        values = iter(X.values())
-        is_row = len(X) > 0 and is_single(next(values)) and all(map(is_single, values))
-        return {key: [value] for key, value in X.items()} if is_row else X
-    if isinstance(X, (list, tuple)):
-        if not X or not all(isinstance(row, Mapping) for row in X):
-            return X
-        names = dict.fromkeys(name for row in X for name in row)
-        return {name: [row.get(name) for row in X] for name in names}
-    if known is not None and is_pandas(X, "Series"):
-        labels = X.index.tolist()
-        if not set(known).isdisjoint(each for each in labels if isinstance(each, str)):
-            return {label: [value] for label, value in zip(labels, X.tolist(), strict=True)}
-    return X
-
-
-def not_a_table(X: object, name: str) -> ShapeError:
-    """Return the error of a list of values, text, a number or None in place of a table."""
-    hint = ""
-    if isinstance(X, (list, tuple)):
-        hint = f"; pass [{name}] for a single row, or {{'x': {name}}} for a single column"
-    return ShapeError(f"{name} must be a data frame, a dict of columns or rows, not {reprlib.repr(X)}{hint}.")
 
 
 def is_pandas(X: object, kind: str = "DataFrame") -> bool:

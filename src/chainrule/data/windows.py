@@ -17,8 +17,7 @@ from chainrule.core.threads import prefetch
 from chainrule.data.exact import EPOCH_BITS, exact_windows
 from chainrule.data.samples import Samples, joined
 from chainrule.data.source import SourceBlock, rows_of
-from chainrule.data.stream import Stream
-from chainrule.data.survey import check_some_weight
+from chainrule.data.stream import Stream, check_some_weight
 from chainrule.errors import DataError
 
 

@@ -16,8 +16,6 @@ from chainrule.datasets.table_files import ARROW, PARQUET
 from chainrule.errors import ConfigError, DataError, FormatError, fault_of
 
 ENDINGS = (*PARQUET, *ARROW)
-LARGE_FILE_BYTES = 1 << 30
-"""The size from which a single file is read in pieces, like several files."""
 
 
 @dataclass(frozen=True)
@@ -274,13 +272,6 @@ def are_many(text: str) -> bool:
     if os.path.isdir(text):
         return any(path.suffix.lower() in ENDINGS for path in Path(text).rglob("*"))
     return glob.has_magic(text) and not os.path.exists(text) and text.lower().endswith(ENDINGS)
-
-
-def is_large(text: str) -> bool:
-    """Return whether a text names one local columnar file too large to be read at once."""
-    return (
-        text.lower().endswith(ENDINGS) and os.path.isfile(text) and os.path.getsize(text) > LARGE_FILE_BYTES
-    )
 
 
 def source_of(text: str) -> str:

@@ -8,7 +8,7 @@ penalty depends on all weights W and on no sample: `Network.penalty`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,17 +44,6 @@ def value(losses: Array, share: Array, penalty: object) -> Array:
 def gradient(slopes: Array, share: Array) -> Array:
     """dL/d out_i = share_i d loss_i / d out_i, (batch, outputs)."""
     return share[:, None] * slopes
-
-
-def pieces(weight: Array, size: int) -> Iterator[tuple[slice, float]]:
-    """Split samples with weights (n,) into pieces of at most `size`: rows and share of the total weight.
-
-    L of all samples is the sum of share * L over the pieces, because the shares add up to 1.
-    """
-    total = float(weight.sum())
-    for start in range(0, len(weight), size):
-        rows = slice(start, start + size)
-        yield rows, float(weight[rows].sum()) / total
 
 
 def total(sums: Iterable[Any], weight: float, penalty: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from chainrule.data.checks import check_samples
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
-from chainrule.datasets.column_files import are_many, is_large, paths_of, source_of
+from chainrule.datasets.column_files import ENDINGS, are_many, paths_of, source_of
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, DataError, option
 from chainrule.network.network import Network
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.2
 """The fraction of the samples for validation if the data have neither a validation nor a test part."""
+
+LARGE_FILE_BYTES = 1 << 30
+"""The size from which a single file is read in pieces, like several files."""
 
 NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test", "y_test")}
 """The names of the arrays of each part in an .npz."""
@@ -241,3 +245,10 @@ def image_shape(part: Dataset) -> tuple[int, int] | None:
     side = math.isqrt(part.X.shape[1])
     is_square = part.X.dtype == np.uint8 and side * side == part.X.shape[1] and side >= 8
     return (side, side) if is_square else None
+
+
+def is_large(text: str) -> bool:
+    """Return whether a text names one local columnar file too large to be read at once."""
+    return (
+        text.lower().endswith(ENDINGS) and os.path.isfile(text) and os.path.getsize(text) > LARGE_FILE_BYTES
+    )

@@ -28,7 +28,6 @@ from chainrule.core.files import open_regular, to_json, write_whole
 from chainrule.core.version import __version__
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError, option
 from chainrule.recipe.messages import with_value
-from chainrule.tracking.tensorboard import remove_board
 
 FORMAT = 1
 FILES = (
@@ -86,6 +85,15 @@ def empty(folder: Path, overwrite: bool) -> None:
     if (board := folder / BOARD).is_dir():
         remove_board(board)
     clean(folder)
+
+
+def remove_board(directory: Path) -> None:
+    """Delete the event files in a directory, and the folders that are empty then."""
+    for old in directory.rglob("events.out.tfevents.*"):
+        old.unlink(missing_ok=True)
+    for old in (*sorted(directory.rglob("*"), reverse=True), directory):
+        with contextlib.suppress(OSError):  # a file, or not empty
+            old.rmdir()
 
 
 @contextlib.contextmanager

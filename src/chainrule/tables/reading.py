@@ -6,6 +6,7 @@ The values are those that `reading` has of single columns, to the bit.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data import frames
-from chainrule.data.frames import as_columns, is_pandas
+from chainrule.data.frames import is_pandas, is_single
 from chainrule.datasets import numerals
 from chainrule.errors import DataError, ShapeError
 from chainrule.tables.column import CategoryCells, Column, mask_of, objects, texts
@@ -383,7 +384,7 @@ def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
             f"{{name: {name}[name] for name in {name}.dtype.names}}."
         )
     if array.ndim < 2 and not hasattr(X, "ndim"):
-        raise frames.not_a_table(X, name)
+        raise not_a_table(X, name)
     if array.ndim != 2:
         raise ShapeError(
             f"Expected 2D array for {name}, got one of {array.ndim} dimensions instead ({type(X).__name__}); "
@@ -420,3 +421,33 @@ def read_names(names: Sequence[Any], name: str) -> list[str]:
         return labels
     twice = Counter(labels).most_common(1)[0][0]
     raise DataError(f"{name} has two columns named {twice[:60]!r}; rename one of them.")
+
+
+def as_columns(X: Any, known: Sequence[str] | None) -> Any:
+    """Return rows as a dict of columns, and any other table as it is.
+
+    A row is a mapping of single values, or a pandas Series whose index has one of the names `known`; a list of
+    mappings is as many rows, in which a name that a row lacks is a missing value.
+    """
+    if isinstance(X, Mapping):
+        values = iter(X.values())
+        is_row = len(X) > 0 and is_single(next(values)) and all(map(is_single, values))
+        return {key: [value] for key, value in X.items()} if is_row else X
+    if isinstance(X, (list, tuple)):
+        if not X or not all(isinstance(row, Mapping) for row in X):
+            return X
+        names = dict.fromkeys(name for row in X for name in row)
+        return {name: [row.get(name) for row in X] for name in names}
+    if known is not None and is_pandas(X, "Series"):
+        labels = X.index.tolist()
+        if not set(known).isdisjoint(each for each in labels if isinstance(each, str)):
+            return {label: [value] for label, value in zip(labels, X.tolist(), strict=True)}
+    return X
+
+
+def not_a_table(X: object, name: str) -> ShapeError:
+    """Return the error of a list of values, text, a number or None in place of a table."""
+    hint = ""
+    if isinstance(X, (list, tuple)):
+        hint = f"; pass [{name}] for a single row, or {{'x': {name}}} for a single column"
+    return ShapeError(f"{name} must be a data frame, a dict of columns or rows, not {reprlib.repr(X)}{hint}.")

@@ -191,15 +191,6 @@ def free_folder(directory: Path) -> Path:
     raise AssertionError("there are infinitely many")
 
 
-def remove_board(directory: Path) -> None:
-    """Delete the event files in a directory, and the folders that are empty then."""
-    for old in directory.rglob("events.out.tfevents.*"):
-        old.unlink(missing_ok=True)
-    for old in (*sorted(directory.rglob("*"), reverse=True), directory):
-        with suppress(OSError):  # a file, or not empty
-            old.rmdir()
-
-
 def parameters_of(run: Run) -> dict[str, NDArray[Any]]:
     """Return the current parameters of a network by link and name: dense_1/W."""
     network = run.plan.network

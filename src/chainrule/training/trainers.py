@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +17,6 @@ from chainrule.engines import Engine, Plan, StepSettings, native, select
 from chainrule.engines.step import gradient
 from chainrule.errors import ConfigError, NonFiniteError, option
 from chainrule.formulas.optimizers import SGD, AnyOptimizer, SGDState, Solver
-from chainrule.network import objective
 from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training import loop
 from chainrule.training.callbacks import Checkpoint
@@ -101,6 +101,17 @@ SPY = SGD(momentum=0.5)
 """After a step with rate 0 from a velocity of 0, theta is unchanged, and the velocity is the gradient."""
 
 
+def pieces(weight: NDArray[np.float64], size: int) -> Iterator[tuple[slice, float]]:
+    """Split samples with weights (n,) into pieces of at most `size`: rows and share of the total weight.
+
+    L of all samples is the sum of share * L over the pieces, because the shares add up to 1.
+    """
+    total = float(weight.sum())
+    for start in range(0, len(weight), size):
+        rows = slice(start, start + size)
+        yield rows, float(weight[rows].sum()) / total
+
+
 class ByFormulas:
     """The objective by the formulas of the package, run by NumPy."""
 
@@ -116,7 +127,7 @@ class ByFormulas:
         loss, g = 0.0, np.zeros(self.plan.network.size)
         with np.errstate(all="ignore"):  # a line search may try too large a step, and recovers
             penalty = float(self.plan.network.penalty(self.params))
-            for rows, share in objective.pieces(samples.weight, self.chunk or samples.n):
+            for rows, share in pieces(samples.weight, self.chunk or samples.n):
                 batch = samples.batch(rows, self.plan.dtype)
                 found, part = gradient(self.plan, self.params, self.states, batch, 0)
                 loss += share * (float(found.loss) - penalty)
@@ -143,7 +154,7 @@ class ByEngine:
         session.synchronize()  # so that theta is read again
         session.theta[...] = self.theta
         total, penalty, g = 0.0, 0.0, np.zeros(len(self.theta))
-        for rows, share in objective.pieces(samples.weight, CHUNK):
+        for rows, share in pieces(samples.weight, CHUNK):
             chosen = np.arange(rows.start, min(rows.stop, samples.n))
             session.optimizer_state = SGDState(np.zeros_like(self.theta))
             session.row_sums[...] = 0
