@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
+from chainrule.core import hints
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
@@ -40,8 +41,9 @@ from chainrule.race.plan import seed_of_rows
 from chainrule.race.request import check_support, seconds_of_race, start_of_race, tell_report
 from chainrule.race.state import NOTHING, RaceListener, RaceState
 from chainrule.tables.data import FitData, FitInput, checked, of_table
+from chainrule.tables.exposure import BY_ROW, Exposure, as_rates
 from chainrule.tables.numbers import NumericTargets, Targets, hint_of_censoring
-from chainrule.tables.rows import as_matrix, hint_of_order, rows_of
+from chainrule.tables.rows import as_matrix, rows_of
 from chainrule.tables.structure import RowValues
 
 
@@ -62,6 +64,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y_val: Any = None,
         groups: RowValues | None = None,
         time: RowValues | None = None,
+        exposure: Exposure | None = None,
         more: float | None = None,
         plan: Mapping[str, object] | None = None,
     ) -> Self:
@@ -76,6 +79,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         If a fraction of X is held out, it consists of whole groups.
         time: (n,) the time of each row, as numbers or dates, or the name of a column of X, which stays an input. The
         last rows are held out; with groups, the later rows of groups that are not trained on. See `gap`.
+        exposure: (n,) numbers above 0, what each y is an amount of, such as the years of a policy, or the name of a
+        column of X, which is then not an input. For losses with a logarithm: E y = exposure * exp(output), by which
+        `chainrule.tables.exposure` says what is trained. A number is that of all rows.
         more: the seconds by which to continue the race of the last fit of preset="best", on the same rows and with the
         same parameters; its networks are kept. Raises ConfigError without one, as after `load`.
         plan: the `plan_` of a fit of preset="best", which this one repeats to the bit on the same rows with the same
@@ -83,18 +89,25 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """
         is_new = more is None and plan is None
         if is_new:  # others are compared with the rows that they are again
-            hint_of_order(X, {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time})
+            told = {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time}
+            hint_of_order(X, {**told, "exposure": exposure})
             if self.target_type is NumericTargets:
                 hint_of_censoring(y)
         raced = NOTHING if is_new else start_of_race(self, self._result, more, plan)
         with self._check_and_tell():
-            return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
+            given = FitInput(X, y, sample_weight, X_val, y_val, groups, time)
+            return self._fit(given if exposure is None else self._as_rates(given, exposure), raced=raced)
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on X and y, continuing with the optimizer's state; return the estimator."""
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, exposure: Exposure | None = None
+    ) -> Self:
+        """Train for one epoch on X and y, continuing with the optimizer's state; return the estimator.
+
+        exposure: as for `fit`; None for the column of the fit.
+        """
         with self._check_and_tell():
-            return self._fit(FitInput(X, y, sample_weight), incremental=True)
+            return self._fit(self._as_before(FitInput(X, y, sample_weight), exposure), incremental=True)
 
     def update(
         self,
@@ -102,6 +115,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y: object,
         sample_weight: object = None,
         *,
+        exposure: Exposure | None = None,
         epochs: int = 10,
         learning_rate: float = 2e-4,
     ) -> Self:
@@ -116,15 +130,29 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         has the formula). Whether the estimator is worse now for rows like those of its fit, it cannot know: score it
         on some that you kept. Intervals keep the calibration of the fit.
 
-        X, y, sample_weight: at least 20 new rows, as for `fit`.  epochs, learning_rate: of the training.
+        X, y, sample_weight: at least 20 new rows, as for `fit`.  exposure: likewise; None for the column of the fit.
+        epochs, learning_rate: of the training.
         Raises DataError for fewer rows, and for labels that the fit did not have.
         """
         begun = time.monotonic()
         going = Going(
             check_count(epochs, "epochs"), check_number(learning_rate, "learning_rate", above=0), begun
         )
-        self._hold(updated(self, FitInput(X, y, sample_weight), going))
+        self._hold(updated(self, self._as_before(FitInput(X, y, sample_weight), exposure), going))
         return self
+
+    def _as_rates(self, given: FitInput, exposure: Exposure) -> FitInput:
+        """Return what a fit is given, with rates in place of amounts."""
+        return as_rates(given, exposure, self.target_type, values_of(self))
+
+    def _as_before(self, given: FitInput, exposure: Exposure | None) -> FitInput:
+        """Return more rows for what is fitted, with rates in place of amounts if it predicts those."""
+        fitted = None if self._result is None else self._result.exposure
+        if exposure is not None:
+            return self._as_rates(given, exposure)
+        if fitted == BY_ROW:
+            raise ConfigError("the fit had an exposure; pass exposure of these rows too.")
+        return given if fitted is None else self._as_rates(given, fitted)
 
     def _fit(
         self,
@@ -221,6 +249,27 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Check the parameters, and return the context of a fit, whose beginning and end callbacks are told."""
         self._validate_params()
         return nullcontext() if self.callbacks is None else tell_of_fit(self)
+
+
+def hint_of_order(X: object, told: Mapping[str, object]) -> None:
+    """Hint that something told of each row has the index of the frame X in another order: only places are matched.
+
+    told: by the name of the argument.
+    """
+    index = getattr(X, "index", None)
+    if index is None or not hasattr(index, "equals"):
+        return
+    for name, values in told.items():
+        own = getattr(values, "index", None)
+        if own is None or not hasattr(own, "equals") or len(own) != len(index) or own.equals(index):
+            continue
+        if getattr(own, "nlevels", 1) != getattr(index, "nlevels", 1):
+            continue  # one has several keys a row, which pandas does not look for in single ones
+        if own.is_unique and index.is_unique and bool(own.isin(index).all()):
+            hints.give(
+                f"X and {name} have the same index in another order, and rows are matched by their place; pass "
+                f"{name}.loc[X.index] if the index says which belong together, else {name}.to_numpy()."
+            )
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:
@@ -376,5 +425,5 @@ def _with(result: FitResult, made: list[FitResult], record: UpdateRecord) -> Fit
         for part, own in zip(result.blend.parts, made, strict=True)
     ]
     blend = replace(result.blend, parts=parts)
-    heaviest = replace(made[0], updates=updates, kept=result.calibration)
+    heaviest = replace(made[0], updates=updates, kept=result.calibration, exposure=result.exposure)
     return RaceResult.of(heaviest, blend, result.report)

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,6 +17,7 @@ from chainrule.fitting import covering
 from chainrule.fitting.parameters import activation, documented, hidden_layer_sizes, parameter
 from chainrule.formulas.losses import LOSSES as LOSS_KINDS
 from chainrule.formulas.losses import Loss
+from chainrule.tables.exposure import Exposure, exposure_of, known_exposure, times_exposure, weight_of
 from chainrule.tables.numbers import LOSSES, MEDIAN, NumericTargets
 from chainrule.tables.structure import Table
 
@@ -57,19 +59,27 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
 
     target_type = NumericTargets
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R2 of the prediction, or of the middle one of several quantiles."""
-        predicted, targets = self.predict(X), self._fitted.targets
-        assert isinstance(targets, NumericTargets)
-        return targets.r2(predicted, y, sample_weight)
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, exposure: Exposure | None = None) -> float:
+        """Return R2 of the prediction, or of the middle one of several quantiles.
 
-    def predict(self, X: Table, *, precision: str | None = None) -> NDArray[Any]:
+        exposure: as in `predict`; after a fit with one it has to be known. Raises ConfigError where it is not.
+        """
+        predicted, result = self._predictions(X), self._fitted
+        targets, e = result.targets, known_exposure(X, exposure, result.exposure, len(predicted))
+        assert isinstance(targets, NumericTargets)
+        return targets.r2(times_exposure(predicted, e), y, sample_weight)
+
+    def predict(
+        self, X: Table, *, exposure: Exposure | None = None, precision: str | None = None
+    ) -> NDArray[Any]:
         """Predict numbers (n,), or (n, outputs) for several outputs.
 
+        exposure: after a fit with one, (n,) numbers by which rates are multiplied, one number, or the name of a column;
+        None for the column of the fit, and where X does not have it, for the rates themselves.
         precision: "bf16" for matrix products of bfloat16, as in `Model.predict`; None for the networks' own.
         """
         found: NDArray[Any] = self._predictions(X, precision)
-        return found
+        return times_exposure(found, exposure_of(X, exposure, self._fitted.exposure, len(found)))
 
     def bind(self, *, precision: str | None = None) -> BoundRegressor:
         """Return a snapshot that answers one raw row in microseconds: a mapping, or a sequence in column order.
@@ -85,6 +95,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         coverage: float = 0.9,
         *,
         by: str | int | None = None,
+        exposure: Exposure | None = None,
         precision: str | None = None,
     ) -> NDArray[Any]:
         """Predict intervals [lower, upper] that contain y for a share `coverage` of rows.
@@ -95,7 +106,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         Returns (n, 2), or (n, outputs, 2) where each output gets this coverage; for several quantiles (n, 2).
         coverage: between 0 and 1.
         by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
-        precision: as in `predict`.
+        exposure, precision: as in `predict`.
 
         They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit,
         and wider where these had larger errors; docs/trust.md says what is guaranteed. They are infinite, with a
@@ -104,5 +115,13 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         """
         covering.check_coverage(coverage)
         result = self._fitted
-        found = covering.intervals(result, *self._with_inputs(X, precision), coverage, by)
+        inputs, predicted = self._with_inputs(X, precision)
+        e = exposure_of(X, exposure, result.exposure, len(predicted))
+        if e is None:
+            found = covering.intervals(result, inputs, predicted, coverage, by)
+        else:
+            assert isinstance(result.targets, NumericTargets)
+            unit = np.sqrt(weight_of(e, result.targets.own_loss))
+            found = covering.intervals(result, inputs, times_exposure(predicted, unit), coverage, by)
+            found = times_exposure(found, e / unit)
         return found[:, 0] if found.shape[1] == 1 else found

@@ -26,6 +26,7 @@ from chainrule.inspection.attribution.explained import Floats
 from chainrule.network import backprop
 from chainrule.race.judge import MIN_PROBABILITY
 from chainrule.tables.cells import ReadColumn
+from chainrule.tables.exposure import known_exposure, times_exposure
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
 from chainrule.tables.structure import RowValues, read_structure
@@ -106,7 +107,7 @@ def importance(
     level = check_number(level, "level", above=0.0, below=1.0)
     table = ShuffledTable(parts, parts.table(X).inputs)
     n, rng = _some(len(table.inputs[0])), np.random.default_rng(random_state)
-    loss_of, loss = row_losses(parts, y, n)
+    loss_of, loss = row_losses(parts, y, n, known_exposure(X, None, parts.result.exposure, n))
     base = loss_of(table.predicted())
     growth = np.zeros((len(chosen), n))
     for own, k in zip(growth, chosen, strict=True):
@@ -144,8 +145,11 @@ def half_widths(growth: Floats, level: float, groups: NDArray[np.int64] | None =
     return np.asarray(t.ppf((1 + level) / 2, max(1, count - 1)) * errors_of_means(growth, groups))
 
 
-def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:
-    """Return a function from predictions (n, outputs) to each row's loss (n,), and its name. y: the true targets."""
+def row_losses(parts: AnswerParts, y: object, rows: int, exposure: Floats | None = None) -> tuple[Any, str]:
+    """Return a function from predictions (n, outputs) to each row's loss (n,), and its name. y: the true targets.
+
+    exposure: (n,) by which predicted rates are multiplied; None for 1.
+    """
     targets = parts.result.targets
     given = np.asarray(targets.read(y))
     if len(given) != rows:
@@ -158,7 +162,7 @@ def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:
     if len(targets.q) > 1:
         q = np.asarray(targets.q)
         return lambda p: np.maximum(q * (numbers - p), (q - 1) * (numbers - p)).mean(1), "pinball"
-    return lambda p: np.square(p - numbers).mean(1), "squared_error"
+    return lambda p: np.square(times_exposure(p, exposure) - numbers).mean(1), "squared_error"
 
 
 def _log_loss(y: NDArray[Any]) -> Any:

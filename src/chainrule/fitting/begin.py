@@ -129,7 +129,8 @@ def first_model(
         if not np.isfinite(scale.std).all():
             raise DataError("the standard deviation of y is infinite; divide y by a constant.")
     model.describe(data.targets.model_classes, data.feature_names, scale)
-    if data.preprocessor is not None or not isinstance(network.loss, Poisson):  # as scikit-learn's on arrays
+    is_as_there = data.preprocessor is None and data.rate_weight is None and isinstance(network.loss, Poisson)
+    if not is_as_there:  # scikit-learn's of arrays begins at 1
         start_at_mean(model, data.samples)
     if trunk is not None:
         for member, taken in zip(members_of(model), trunk.models, strict=True):

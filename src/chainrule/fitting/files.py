@@ -68,6 +68,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
         **({} if result.terms is None else {"terms": codec.write(result.terms)}),
+        **({} if result.exposure is None else {"exposure": result.exposure}),
         "updates": [_finite(list(each)) for each in result.updates],
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "shares": codec.write(result.shares),
@@ -176,6 +177,7 @@ def read(
             seen=codec.read(tuple[SeenColumn, ...], data.get("seen") or [], "the statistics of the columns"),
             notices=codec.read(Notices, {"found": data.get("notices", [])}, "the notices"),
             updates=update_records(_number(data.get("updates", []))),
+            exposure=_exposure(data.get("exposure")),
         )
         if (shares := data.get("shares")) is not None and isinstance(result.targets, Labels):
             result = replace(result, shares=ClassShares.read(shares, result.targets))
@@ -196,6 +198,10 @@ def _records(known: dict[str, Any]) -> Records:
     """Return records from a file, where names have an underscore behind."""
     own = {field.name: known[f"{field.name}_"] for field in fields(Records) if f"{field.name}_" in known}
     return Records(**own)
+
+
+def _exposure(data: object) -> str | None:
+    return None if data is None else codec.read(str, data, "the exposure")
 
 
 def _calibration(data: Mapping[str, Any] | None, targets: Targets, inputs: int) -> Calibration | None:

@@ -160,7 +160,12 @@ def _with_labels(rows: NDArray[np.int64], labels: NDArray[Any] | None) -> NDArra
 
 def _some(given: FitInput, rows: NDArray[np.int64]) -> FitInput:
     some = {name: rows_of(getattr(given, name), rows) for name in ("X", "y")}
-    for name in ("sample_weight", "groups", "time"):  # a number, or the name of a column, is that of all rows
+    for name in (
+        "sample_weight",
+        "groups",
+        "time",
+        "rate_weight",
+    ):  # a number, or the name of a column, is that of all rows
         value = getattr(given, name)
         some[name] = rows_of(value, rows) if np.ndim(value) else value
     return given._replace(**some)

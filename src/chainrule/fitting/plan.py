@@ -224,6 +224,8 @@ class FitPlan:
     conditions: Conditions = ALONE
     begun: float | None = None
     """the `time.monotonic()` from which the seconds of time_limit count; None for the start of the training"""
+    rate_weight: float = 1.0
+    """the mean weight of rates, whose mean loss is so many times smaller than that of amounts"""
 
     @property
     def end(self) -> float | None:
@@ -280,6 +282,8 @@ def resolved(
     if conditions.epochs is not None:
         values |= {"max_iter": conditions.epochs, "early_stopping": False, "refit": False}
     values["n_members"] = (members if of_few is not None else None) or values["n_members"] or 1
+    rate_weight = 1.0 if data.rate_weight is None else float(data.rate_weight.mean())
+    values["tol"] /= rate_weight
     sizes = tuple(hidden_sizes(values["hidden_layer_sizes"]))
     known = about(type(estimator)).items()
     of_network = [name for name, each in known if not {"network", "hidden layers"}.isdisjoint(each.of)]
@@ -295,6 +299,7 @@ def resolved(
         is_incremental=incremental,
         conditions=conditions,
         begun=begun,
+        rate_weight=rate_weight,
     )
 
 

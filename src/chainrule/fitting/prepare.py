@@ -110,7 +110,7 @@ class PreparedFit(NamedTuple):
         """Return the result of the fit, with what is kept of its table."""
         table = self.request.given.X if self.data.raw is None else self.data.raw
         seen = summarize_result(self.seen, table, self.data, result.preprocessor)
-        return replace(result, notices=self.notices, seen=seen)
+        return replace(result, notices=self.notices, seen=seen, exposure=self.request.given.exposure)
 
 
 def read_rows(estimator: HoldsResult, request: FitRequest) -> FitRequest:

@@ -178,6 +178,8 @@ class FitResult:
     """what `update` did since the fit"""
     seen: tuple[SeenColumn, ...] = ()
     """what is kept of its columns, to check later rows by"""
+    exposure: str | None = None
+    """the column with the exposure, or BY_ROW of `chainrule.tables.exposure`; None without one"""
     is_cut: bool = False
     """whether Ctrl-C ended the race, or the training on all rows; in no file"""
 

@@ -333,7 +333,9 @@ class Score:
 def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Listeners) -> FitResult:
     """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
     p, result, (samples, validation) = plan.parameters, start.result, parts[:2]
-    own = LBFGS(tolerance=float(p.tol), max_evaluations=int(p.max_fun), loss_tolerance=FTOL)
+    own = LBFGS(
+        tolerance=float(p.tol), max_evaluations=int(p.max_fun), loss_tolerance=FTOL / plan.rate_weight
+    )
     solver: AnyOptimizer = own if p.optimizer is None else as_optimizer(p.optimizer)
     callbacks = (*((Lines(),) if p.verbose else ()), *listen.callbacks)
     history, limited = loop.run(

@@ -45,6 +45,12 @@ class FitInput(NamedTuple):
     time: RowValues | None = None
     of_all: OfAllRows = NOTHING
     """what is known of the columns by all rows that there are, of which these may be a part"""
+    exposure: str | None = None
+    """the column that y was divided by, or BY_ROW of `chainrule.tables.exposure`; None where it was not"""
+    rate_weight: NDArray[np.float64] | None = None
+    """(n,) what the weight of each rate is multiplied by; None for 1"""
+    rate_weight_val: NDArray[np.float64] | None = None
+    """(m,) the same of X_val"""
 
     def known_by(self, preprocessor: TablePreprocessor | None) -> FitInput:
         """Return the rows with what is known of their columns by the preprocessor of all rows."""
@@ -52,7 +58,7 @@ class FitInput(NamedTuple):
 
     def parted(self, split: Split) -> FitInput:
         """Return the rows that a split learns from, with those that it holds out for validation."""
-        names = "X", "y", "sample_weight", "groups", "time"
+        names = "X", "y", "sample_weight", "groups", "time", "rate_weight"
         of_rows = {name: each for name in names if not isinstance(each := getattr(self, name), str)}
         train = {name: rows_of(each, split.train) for name, each in of_rows.items()}
         return self._replace(
@@ -80,6 +86,8 @@ class FitData:
     """(m,) the weights of these where they are learned from too: those of their classes"""
     sample_weight: NDArray[np.float64] | None = None
     """(n,) the weights of the samples without those of their classes; None for 1 each"""
+    rate_weight: NDArray[np.float64] | None = None
+    """(n,) the further weight of each, if it is a rate; None for 1"""
     structure: RowStructure = FREE
     """what ties the samples together, where the fit itself holds some out"""
     table: FitInput | None = None
@@ -167,17 +175,19 @@ def checked(
     if sample_weight is not None:
         sample_weight = np.asarray(_check_sample_weight(as_weights(sample_weight), X), np.float64)
     of_classes = targets.class_weights(parameters, y)
-    weight = check_weights(X.shape[0], sample_weight, of_classes)
+    rate_weight = given.rate_weight
+    weight = check_weights(X.shape[0], sample_weight, of_classes if rate_weight is None else rate_weight)
     if (given.X_val is None) != (given.y_val is None):
         raise DataError("pass both X_val and y_val, or neither.")
     validation = passed_weight = None
     if given.X_val is not None:
         X_val = check_X(given.X_val)
         y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
-        validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
-        passed_weight = class_weights(of_classes, y, y_val)
+        own = np.ones(len(y_val)) if given.rate_weight_val is None else given.rate_weight_val
+        validation = Samples(X_val, y_val, own, targets.outputs)
+        passed_weight = own * class_weights(of_classes, y, y_val)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
-    data = FitData(samples, targets, sample_weight=sample_weight)
+    data = FitData(samples, targets, sample_weight=sample_weight, rate_weight=rate_weight)
     return replace(data, validation=validation, y_val=given.y_val, passed_weight=passed_weight)
 
 
@@ -244,6 +254,8 @@ def fitted_preprocessor(
     known = {**kinds_in_part(table.columns, given.of_all.kinds), **check_kinds(made.kinds)}
     if isinstance(given.groups, str):  # rows to predict are of others, of whose name nothing was learned
         known[given.groups] = "drop"
+    if given.exposure:
+        known[given.exposure] = "drop"
     if known:
         made.set_params(kinds=known)
     if given.of_all.marks and made.missing is not None:

@@ -7,7 +7,7 @@ row of a class cannot be both learned from and held out, of which a fit warns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -90,17 +90,22 @@ class HeldRows(NamedTuple):
     weight: NDArray[np.float64]
     are_passed: bool = False
     groups: NDArray[np.int64] | None = None
+    units: NDArray[np.float64] | None = None
+    """see `HeldOut`"""
 
     @classmethod
     def of_fit(cls, data: FitData, rows: NDArray[np.int64]) -> Self:
         """Return rows of the data of a fit."""
         weight = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
-        return cls(rows, data.samples.y[rows], weight, groups=data.structure.take(rows).groups)
+        groups, rates = data.structure.take(rows).groups, data.rate_weight
+        units = None if rates is None else np.sqrt(rates[rows])
+        return cls(rows, data.samples.y[rows], weight, groups=groups, units=units)
 
     @classmethod
     def passed(cls, validation: Samples) -> Self:
-        """Return the rows that are passed for validation. y is in its own units."""
-        return cls(np.arange(validation.n), validation.y, validation.weight, True)
+        """Return the rows that are passed for validation, with the weights of rates. y is in its own units."""
+        rows, weight = np.arange(validation.n), np.ones(validation.n)
+        return cls(rows, validation.y, weight, True, units=np.sqrt(validation.weight))
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ class HeldOut:
     gain: NDArray[np.float64] | None = None
     """(outputs,) the errors of the network that was trained on all rows afterwards in those of the one that was not, as
     `fit.refit` finds them for numbers; None for 1"""
+    units: NDArray[np.float64] | None = None
+    """(m,) by which rates are multiplied to have errors of one size, whatever their exposure; None for 1"""
 
     @classmethod
     def of(cls, held: HeldRows, predicted: NDArray[Any], X: PreparedInputs | None = None) -> Self | None:
@@ -140,7 +147,7 @@ class HeldOut:
         if not np.isfinite(predicted).all():
             return None
         found = np.asarray(predicted, np.float64)
-        return cls(held.rows, held.y, found, held.weight, held.are_passed, X, held.groups)
+        return cls(held.rows, held.y, found, held.weight, held.are_passed, X, held.groups, units=held.units)
 
     def thinned(self) -> HeldOut:
         """Return those of the rows that have inputs, at most MAX_INPUTS."""
@@ -148,8 +155,16 @@ class HeldOut:
         if len(some) == len(self.rows):
             return self
         groups = None if self.groups is None else self.groups[some]
+        units = None if self.units is None else self.units[some]
         own = self.rows[some], self.y[some], self.predicted[some], self.weight[some]
-        return HeldOut(*own, self.are_passed, self.inputs, groups, self.surer, self.gain)
+        return HeldOut(*own, self.are_passed, self.inputs, groups, self.surer, self.gain, units)
+
+    def in_units(self) -> HeldOut:
+        """Return it with rates multiplied by their units."""
+        if self.units is None:
+            return self
+        by = self.units[:, None]
+        return replace(self, y=by * self.y, predicted=by * self.predicted, units=None)
 
 
 def sample_places(count: int) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import validate_data
 
-from chainrule.core import hints
 from chainrule.datasets import numerals
 from chainrule.datasets.text_column import TextColumn, WrittenNumbers
 from chainrule.errors import ChainruleError, DataError
@@ -56,27 +55,6 @@ def check_finite(y: object, name: str = "y") -> None:
         f"Input {name} contains infinity or a value too large for dtype({str(values.dtype)!r}) {in_rows(rows)}; omit "
         "these rows, or correct them."
     )
-
-
-def hint_of_order(X: object, told: Mapping[str, object]) -> None:
-    """Hint that something told of each row has the index of the frame X in another order: only places are matched.
-
-    told: by the name of the argument.
-    """
-    index = getattr(X, "index", None)
-    if index is None or not hasattr(index, "equals"):
-        return
-    for name, values in told.items():
-        own = getattr(values, "index", None)
-        if own is None or not hasattr(own, "equals") or len(own) != len(index) or own.equals(index):
-            continue
-        if getattr(own, "nlevels", 1) != getattr(index, "nlevels", 1):
-            continue  # one has several keys a row, which pandas does not look for in single ones
-        if own.is_unique and index.is_unique and bool(own.isin(index).all()):
-            hints.give(
-                f"X and {name} have the same index in another order, and rows are matched by their place; pass "
-                f"{name}.loc[X.index] if the index says which belong together, else {name}.to_numpy()."
-            )
 
 
 def as_weights(sample_weight: object) -> NDArray[np.float64] | float:

@@ -76,7 +76,7 @@ def read_structure(
     """
     of_groups, when, is_dates = None, None, False
     if groups is not None:
-        column = _column(X, groups, "groups")
+        column = column_of(X, groups, "groups")
         of_groups = np.unique(column.values, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if time is not None:
         taken = _taken(X, time)
@@ -128,7 +128,7 @@ def as_gap(gap: float | str, is_dates: bool) -> float:
 
 
 def _taken(X: Table, time: RowValues) -> Taken:
-    taken = kinds.take(_column(X, time, "time"))
+    taken = kinds.take(column_of(X, time, "time"))
     if taken.kind == "category":
         raise DataError(
             f"{option('time')} must be numbers or dates, not text such as {taken.texts[0][:MAX_SHOWN]!r}; "
@@ -137,7 +137,7 @@ def _taken(X: Table, time: RowValues) -> Taken:
     return taken
 
 
-def _column(X: Table, given: RowValues, name: str) -> Column:
+def column_of(X: Table, given: RowValues, name: str) -> Column:
     """Return the values of the rows, from themselves or by the name of a column. Raises DataError for missing ones."""
     if isinstance(given, str):
         table = reading.read(X, known=[given])

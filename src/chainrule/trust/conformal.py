@@ -371,7 +371,7 @@ class Intervals:
     @classmethod
     def of(cls, held_out: HeldOut, targets: NumericTargets) -> Self:
         """Calibrate intervals on the rows that a fit held out, at most some thousands of them."""
-        held_out = held_out.thinned()
+        held_out = held_out.thinned().in_units()
         floor = 0.0 if len(held_out.y) and (held_out.y >= 0).all() else None
         if targets.middle is not None:
             return cls((of_quantiles(held_out, held_out.predicted),), floor)
