@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+UNFOLD = "document.querySelectorAll('.fold').forEach(fold => fold.open = true)"
 DRAWN = "[...document.querySelectorAll('.figure')].every(figure => figure.querySelector('.main-svg'))"
 SIDEWAYS = "document.documentElement.scrollWidth > innerWidth"
 
@@ -40,7 +41,11 @@ BROKEN = """[...document.querySelectorAll('td.number')].filter(cell => {
 
 
 def check(page: Page) -> None:
-    """The page as it is drawn: nothing cut, nothing over something else, no number broken, nothing to scroll to."""
+    """The page as it is drawn: nothing cut, nothing over something else, no number broken, nothing to scroll to.
+
+    Folded sections are opened, and stay so.
+    """
+    page.evaluate(UNFOLD)
     page.wait_for_function(DRAWN)
     assert not page.evaluate(SIDEWAYS)
     assert page.evaluate(CUT) == []

@@ -28,7 +28,7 @@ from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.markup import figure, section
 from chainrule.views.report import page as page_of_sections
 from chainrule.views.report import render, sections, write, write_run
-from rendered import check
+from rendered import DRAWN, UNFOLD, check
 
 pytestmark = pytest.mark.browser
 EVIL = "</script><img src=x onerror=document.title='owned'><b>"
@@ -57,8 +57,11 @@ def digits(of_digits: Path, page_file: Path) -> Path:
 
 
 def show(page, path: Path) -> None:
+    """Open the page with all that is folded."""
     page.goto(path.as_uri())
     page.wait_for_function("document.querySelectorAll('.figure .main-svg').length > 0")
+    page.evaluate(UNFOLD)
+    page.wait_for_function(DRAWN)
 
 
 def figures_fit(page) -> bool:
@@ -73,8 +76,8 @@ def test_the_page(browser_page, digits):
     assert browser_page.title() == "digits - Chainrule"
     assert browser_page.locator(".figure .main-svg").count() >= 3
     titles = browser_page.locator(".figure .gtitle").all_text_contents()
-    assert titles == ["Loss", "Accuracy", "Confusion matrix"]
-    assert browser_page.locator(".figure .xtitle").all_text_contents() == ["epoch", "epoch", "predicted"]
+    assert titles == ["Confusion matrix", "Loss", "Accuracy"]
+    assert browser_page.locator(".figure .xtitle").all_text_contents() == ["predicted", "epoch", "epoch"]
     assert browser_page.locator(".mistakes img").count() == 24
     assert browser_page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 28)")
     assert browser_page.locator("#command").inner_text() == "chainrule train digits"
@@ -117,7 +120,7 @@ def test_many_classes_with_long_names_have_room(browser_page, phone_page, page_f
         worst = page.locator("section", has_text="Worst mistakes").locator("tbody tr").first.locator("td")
         kinds = [cell.get_attribute("class") for cell in worst.all()]
         assert kinds == [None, None, "number"]  # names read from the left
-        box = page.locator(".figure").last.locator(".heatmaplayer").bounding_box()
+        box = page.locator(".figure").first.locator(".heatmaplayer").bounding_box()
         assert box["width"] > least and box["height"] > least
 
 
@@ -191,9 +194,9 @@ def test_regression(browser_page, page_file, outputs):
     write(page_file, model, history, X, y, title="numbers")
     show(browser_page, page_file)
     assert browser_page.locator(".figure .gtitle").all_text_contents() == [
+        "Predicted against true",
         "Loss",
         "RMSE",
-        "Predicted against true",
     ]
     assert browser_page.locator(".figure .scatterlayer .points path").count() >= 90 * outputs
     assert "Largest errors" in browser_page.locator("main").inner_text()
@@ -207,7 +210,7 @@ def test_two_classes_and_many_labels(browser_page, page_file, labels):
     write(page_file, model, history, X, y, title="labels")
     show(browser_page, page_file)
     title = "Confusion matrix" if labels == 1 else "Labels found, missed and imagined"
-    assert browser_page.locator(".figure .gtitle").last.text_content() == title
+    assert browser_page.locator(".figure .gtitle").first.text_content() == title
     assert figures_fit(browser_page)
 
 
@@ -230,6 +233,13 @@ def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     settings = Settings(target_column=target, epochs=2, hidden=(4,))
     with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
         write_run(carry_out(prepared), page_file, "en")
+    phone_page.goto(page_file.as_uri())
+    phone_page.wait_for_function("document.querySelectorAll('.figure .main-svg').length >= 2")
+    phone_page.wait_for_timeout(200)
+    assert phone_page.evaluate("document.documentElement.scrollHeight") < 6000  # with what is folded
+    first, second = phone_page.locator("h2").all_inner_texts()[:2]
+    assert first == "In short" and second.startswith("Judged by ")
+    assert not phone_page.locator(".tiles").is_visible()
     for screen in (browser_page, phone_page):
         show(screen, page_file)
         check(screen)

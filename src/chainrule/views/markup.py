@@ -21,6 +21,12 @@ def section(title: str, *content: str) -> str:
     return f"<section>{f'<h2>{text(title)}</h2>' if title else ''}{''.join(content)}</section>"
 
 
+def fold(title: str, *content: str) -> str:
+    """Return content that a click on the title opens; "" without any. The figures in it are drawn then."""
+    inner = "".join(content)
+    return f'<details class="fold"><summary>{text(title)}</summary>{inner}</details>' if inner else ""
+
+
 def figure(made: Any) -> str:
     """Return an element for a figure, and the figure as JSON, from which the page's script plots it."""
     name = "figure-" + re.sub(r"\W+", "-", made.layout.title.text.lower()).strip("-")

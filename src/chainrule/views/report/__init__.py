@@ -1,8 +1,8 @@
 """Write an HTML page about a trained model: self-contained, offline, for wide screens and phones, light and dark.
 
-It shows learning curves, the confusion matrix or predicted against true, the worst mistakes, the settings, the command
-to repeat the run, the model's summary and the versions. All text from data and settings is escaped. The pages of other
-results are made by the same `page`.
+A reader sees how good the model is and where it fails, one picture, and the worst mistakes. What specialists ask for is
+folded: all numbers, learning curves, settings, the command that repeats the run, summary and versions. All text from
+data and settings is escaped. The pages of other results are made by the same `page`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,18 @@ from chainrule.recipe.judge import Judgement, judge
 from chainrule.recipe.settings import as_json
 from chainrule.training import History
 from chainrule.views import words
-from chainrule.views.report.sections import augmentation, curves, details, mistakes, outcome, tiles
-from chainrule.views.text.verdict import headlines
+from chainrule.views.markup import fold
+from chainrule.views.report.sections import (
+    augmentation,
+    curves,
+    details,
+    in_short,
+    mistakes,
+    outcome,
+    rates,
+    tiles,
+)
+from chainrule.views.text.verdict import for_readers, headlines
 
 if TYPE_CHECKING:
     from chainrule.recipe.reported import Int8OfRun
@@ -125,35 +135,35 @@ def render(
         judged = judge(model, samples, part=part, positive=positive, metrics=given)
     if table is not None or integers is not None:
         from chainrule.views.report import tables
-    if table is None:
-        called = range(judged.n) if rows is None else rows
-        parts = [outcome(judged), mistakes(judged, samples.X, image_shape, called)]
-    else:
-        parts = [
-            tables.compared(table),
-            outcome(judged),
-            tables.deciding(table),
-            tables.read(table),
-            tables.outcome(table, judged),
-            tables.reasons(table),
-            tables.worst(table, judged),
-            tables.columns(table),
-        ]
     networks = len(model.theta) if model.theta.ndim == 2 else 1
     size, compared, note = model.theta.size, 0, ""
     if table is not None and (average := table.average) is not None:
         if average.networks > networks:
             note = words.model.part_of_average(networks, average.networks, average.share)
         networks, size, _, compared = average
-    comparison, notices = (None, None) if table is None else (table.comparison, table.notices)
+    comparison, notices, preset = (
+        (None, None, None) if table is None else (table.comparison, table.notices, table.preset)
+    )
+    called = range(judged.n) if rows is None else rows
+    noticed = [] if table is None else tables.noticed(table)
+    of_table = "" if table is None else tables.in_depth(table, judged)
     sections = [
-        "" if table is None else tables.in_short(table, judged),
-        tiles(history, judged, size, headlines(judged, comparison, notices)),
-        curves(history, watched),
-        *parts,
-        augmentation(distorted, image_shape),
-        "" if integers is None else tables.in_integers(integers),
-        details(model, settings or {}, command, versions or {}, note),
+        in_short(for_readers(judged, comparison, notices, preset), noticed),
+        *(
+            (outcome(judged), mistakes(judged, samples.X, image_shape, called))
+            if table is None
+            else tables.for_readers(table, judged)
+        ),
+        fold(
+            words.verdict.FOR_SPECIALISTS,
+            tiles(history, judged, size, headlines(judged, comparison, notices)),
+            curves(history, watched),
+            rates(judged),
+            of_table,
+            augmentation(distorted, image_shape),
+            "" if integers is None else tables.in_integers(integers),
+            details(model, settings or {}, command, versions or {}, note),
+        ),
     ]
     subtitle = words.model.judged_on(
         size, judged.n, judged.part, table and table.table.target.name, networks, compared
@@ -203,7 +213,6 @@ def table_run(outcome: Outcome) -> TableRun | None:
     if table is None:
         return None
     from chainrule.recipe.reported import calibration, judged_decision, judged_intervals, of_run, terms_of_run
-    from chainrule.trust.notice import Notices
     from chainrule.views.report.tables import AverageOfRun, TableRun
 
     average = None
@@ -219,7 +228,7 @@ def table_run(outcome: Outcome) -> TableRun | None:
         preset=run.settings.preset,
         intervals=judged_intervals(run, outcome.judgement),
         reasons=of_run(run),
-        notices=Notices() if run.estimator is None else run.estimator.notices_,
+        notices=None if run.estimator is None else run.estimator.notices_,
         read=terms_of_run(run),
         deciding=judged_decision(outcome.judgement),
         warnings=outcome.warnings,

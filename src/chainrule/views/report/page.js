@@ -117,7 +117,7 @@
   }
 
   function draw() {
-    for (const figure of figures) {
+    for (const figure of figures.filter((each) => each.clientWidth)) {  // the others are folded
       const { data, layout } = themed(JSON.parse(document.getElementById(figure.dataset.spec).textContent), figure.clientWidth);
       figure.style.minHeight = `${layout.height}px`;
       Plotly.react(figure, data, layout, { responsive: true, displaylogo: false, displayModeBar: false });
@@ -134,6 +134,11 @@
   button.hidden = false;
   button.addEventListener("click", () => theme(root.dataset.theme === "dark" ? "light" : "dark"));
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+  for (const fold of document.querySelectorAll("details.fold")) fold.addEventListener("toggle", draw);
+  window.addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll("details.fold")) fold.open = true;
+    draw();
+  });
   let narrow = window.innerWidth < 560;
   window.addEventListener("resize", () => {
     if ((window.innerWidth < 560) !== narrow) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,32 @@ from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures, words
-from chainrule.views.markup import figure, pairs, section, table, text
+from chainrule.views.markup import figure, fold, pairs, section, table, text
 from chainrule.views.pictures import image_png
 from chainrule.views.text.verdict import Headline
 from chainrule.views.text.verdict import figure as figure_of
 from chainrule.views.words.facts import FEW_DIGITS, alike, decimals, quantity
 
-TILES = 4
-"""The number of tiles that are not folded."""
+NOTICED_SHOWN, ROWS_SHOWN = 2, 5
+"""The notices of a table, and the worst rows, that are not folded."""
+
+
+def in_short(told: Iterable[str], noticed: Sequence[str] = ()) -> str:
+    """Return how good a model is and where it fails, and what was noticed in its table."""
+    seen, more = paragraphs(noticed[:NOTICED_SHOWN]), noticed[NOTICED_SHOWN:]
+    rest = fold(words.verdict.others(len(more)), paragraphs(more)) if more else ""
+    heard = f"<h3>{text(words.notices.TITLE)}</h3>{seen}{rest}" if noticed else ""
+    return section(words.verdict.IN_SHORT, paragraphs(told, "answer"), heard)
+
+
+def paragraphs(sentences: Iterable[str], kind: str = "") -> str:
+    """Return a paragraph per sentence, with a capital letter."""
+    of_kind = f' class="{kind}"' if kind else ""
+    return "".join(f"<p{of_kind}>{text(each[0].upper() + each[1:])}</p>" for each in sentences)
 
 
 def tiles(history: History, judgement: Judgement, parameters: int, first: Sequence[Headline]) -> str:
-    """Return tiles with the numbers that stand first, and folded all others. parameters: of all networks that predict.
+    """Return tiles with the numbers that stand first, and with all others. parameters: of all networks that predict.
 
     A first number that is no better than the one beside it is marked.
     """
@@ -51,12 +65,7 @@ def tiles(history: History, judgement: Judgement, parameters: int, first: Sequen
         for each in first
     )
     cells = [f"<div><dt>{text(name)}</dt><dd>{number}</dd></div>" for name, number in shown.items()]
-    few = max(0, TILES - len(first))
-    folded = "".join(cells[few:])
-    return (
-        f'<dl class="tiles lead">{lead}{"".join(cells[:few])}</dl><details><summary>{text(words.verdict.ALL_NUMBERS)}'
-        f'</summary><dl class="tiles">{folded}</dl></details>'
-    )
+    return f'<dl class="tiles lead">{lead}{"".join(cells)}</dl>'
 
 
 def curves(history: History, watched: str | None) -> str:
@@ -73,23 +82,19 @@ def curves(history: History, watched: str | None) -> str:
 
 
 def outcome(judgement: Judgement) -> str:
-    """Return the confusion matrix of a classification, the rates of each label, or predicted against true."""
+    """Return the picture of a model's answers: a confusion matrix, counts of each label, or predicted against true."""
     if judgement.task == "regression":
         return section("", figure(figures.predicted_against_true(judgement.y, judgement.predicted)))
     if judgement.task == "multilabel":
-        return section(
-            "",
-            figure(figures.label_counts(judgement.y, judgement.predicted, judgement.labels)),
-            rates(judgement),
-        )
+        return section("", figure(figures.label_counts(judgement.y, judgement.predicted, judgement.labels)))
     matrix = confusion_matrix(judgement.y, judgement.predicted, len(judgement.labels))
-    drawn = figure(figures.confusion(matrix, judgement.labels))
-    both = section("", drawn) + section(words.model.BY_CLASS, rates(judgement))
-    return both if len(judgement.labels) > figures.MAX_NUMBERED else f'<div class="pair">{both}</div>'
+    return section("", figure(figures.confusion(matrix, judgement.labels)))
 
 
 def rates(judgement: Judgement) -> str:
-    """Return a table of the precision and recall of each class or label."""
+    """Return a table of the precision and recall of each class or label; "" for numbers."""
+    if judgement.task == "regression":
+        return ""
     one_hot, chosen = (
         each if each.ndim == 2 else each[:, None] == np.arange(len(judgement.labels))
         for each in (judgement.y, judgement.predicted)
@@ -102,7 +107,7 @@ def rates(judgement: Judgement) -> str:
         )
     ]
     what = words.model.LABEL if judgement.y.ndim == 2 else words.model.CLASS
-    return table((what, *words.model.RATES), rows)
+    return section(words.model.BY_CLASS, table((what, *words.model.RATES), rows))
 
 
 def mistakes(
@@ -117,7 +122,7 @@ def mistakes(
             (f"{called[row]:,}", *told)
             for row, told in zip(judgement.worst.tolist(), errors_of(judgement), strict=True)
         ]
-        return section(said.LARGEST_ERRORS, table(said.ERROR_HEADS, rows))
+        return section(said.LARGEST_ERRORS, shortened(said.ERROR_HEADS, rows))
     missed = int((judgement.predicted != judgement.y).reshape(judgement.n, -1).any(1).sum())
     lead = f"<p>{text(said.missed(missed, judgement.n))}</p>"
     if image_shape is not None and judgement.y.ndim == 1:
@@ -126,7 +131,14 @@ def mistakes(
         )
         return section(said.WORST, lead, f'<ul class="mistakes">{items}</ul>')
     rows = [(f"{called[row]:,}", *described(judgement, row)) for row in judgement.worst.tolist()]
-    return section(said.WORST, lead, table(said.MISTAKE_HEADS, rows, (0, 1, 2)))
+    return section(said.WORST, lead, shortened(said.MISTAKE_HEADS, rows, (0, 1, 2)))
+
+
+def shortened(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Return a table of the first rows, and folded one of the others. left: as of `markup.table`."""
+    first, rest = rows[:ROWS_SHOWN], rows[ROWS_SHOWN:]
+    more = fold(words.verdict.others(len(rest)), table(heads, rest, left)) if rest else ""
+    return table(heads, first, left) + more
 
 
 def picture(judgement: Judgement, X: RowsLike, row: int, shape: tuple[int, int], called: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from chainrule.fitting.terms import Terms
 from chainrule.recipe.baselines import BaselineComparison
@@ -13,15 +15,14 @@ from chainrule.recipe.table_data import TableData
 from chainrule.trust.notice import Notices
 from chainrule.trust.reliability import Reliability
 from chainrule.views import words
-from chainrule.views.figures import confusion
+from chainrule.views.figures import MAX_NUMBERED, confusion
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
-from chainrule.views.markup import figure, section, table, text
+from chainrule.views.markup import figure, fold, section, table, text
 from chainrule.views.report import additive
-from chainrule.views.report.sections import described, errors_of, share
+from chainrule.views.report.sections import described, errors_of, outcome, paragraphs, share, shortened
 from chainrule.views.tables import int8_cells, int8_sentences
 from chainrule.views.text.tables import about_importance, cells, decision, reliability, warned
-from chainrule.views.text.verdict import in_short as sentences
 from chainrule.views.words.facts import metrics_alike, quantity
 
 WORST_ROW_COLUMNS = 6
@@ -51,8 +52,8 @@ class TableRun(NamedTuple):
     """of a regression"""
     reasons: RunReasons | None = None
     """which columns the answers come from"""
-    notices: Notices = Notices()
-    """what the fit noticed of the table"""
+    notices: Notices | None = None
+    """what the fit noticed of the table; None where nothing looked"""
     read: tuple[Terms, Mapping[str, object] | None] | None = None
     """the terms of an additive model, and a test row to add up"""
     deciding: JudgedDecision | None = None
@@ -68,27 +69,57 @@ class TableRun(NamedTuple):
         return list(self.table.blocks if self.reasons is None else self.reasons.importance.names)
 
 
-def in_short(run: TableRun, judgement: Judgement) -> str:
-    """Return how good the network is, and what the fit noticed, with the option of the command that heeds it."""
-    told = (
-        ""
-        if run.comparison is None
-        else _paragraphs(sentences(judgement, run.comparison, run.notices, run.preset), "answer")
-    )
-    said = [words.notices.sentence(each, "command") for each in run.notices]
-    said += map(warned, run.warnings)
-    noticed = f"<h3>{text(words.notices.TITLE)}</h3>{_paragraphs(said)}" if said else ""
-    return section(words.verdict.IN_SHORT, told, noticed) if told or noticed else ""
+def noticed(run: TableRun) -> list[str]:
+    """Return what the fit noticed in its table, with the option of the command that heeds it, and its warnings."""
+    notices = run.notices or ()
+    said = [*(words.notices.sentence(each, "command") for each in notices), *map(warned, run.warnings)]
+    return said if said or run.notices is None else [words.notices.NOTHING]
 
 
-def _paragraphs(sentences: Iterable[str], kind: str = "") -> str:
-    of_kind = f' class="{kind}"' if kind else ""
-    return "".join(f"<p{of_kind}>{text(each[0].upper() + each[1:])}</p>" for each in sentences)
+def for_readers(run: TableRun, judgement: Judgement) -> list[str]:
+    """Return the picture of the answers beside the models in order, which columns matter, and the worst rows.
+
+    An additive model is itself shown, because it can be read.
+    """
+    first = outcome(judgement), contenders(run)
+    if all(first) and len(judgement.labels) <= MAX_NUMBERED:
+        first = (f'<div class="pair top">{"".join(first)}</div>', "")
+    return [*first, reasons(run), read(run), worst(run, judgement)]
+
+
+def in_depth(run: TableRun, judgement: Judgement) -> str:
+    """Return all metrics of the models, how labels are chosen, errors or calibration, and the columns as prepared."""
+    return compared(run) + deciding(run) + errors_or_calibration(run, judgement) + columns(run)
+
+
+def contenders(run: TableRun) -> str:
+    """Return the network and simpler models in order of the metric that the verdict is by."""
+    if run.comparison is None:
+        return ""
+    said, name = words.verdict, run.comparison.verdict.metric
+    values, best = run.comparison.values(name)
+    constant = run.comparison.verdict.constant
+    shown = metrics_alike(values, best)
+    rows = [
+        (
+            words.tables.MODELS[each.model],
+            shown[k],
+            f"{100 * (values[k] / constant - 1):+.1f} %" if constant and each.model != "constant" else "",
+        )
+        for k, each in sorted(
+            enumerate(run.comparison.models), key=lambda pair: np.nan_to_num(values[pair[0]], nan=np.inf)
+        )
+    ]
+    metric, notes = words.phrases.spoken(name), [said.JUDGED]
+    if run.table.tied.names:
+        notes.append(words.tables.held_out_by(run.table.tied.names, run.table.tied.gap))
+    heads = (words.tables.MODELS_HEAD, metric, said.BESIDE_CONSTANT)
+    return section(said.judged_by(metric), table(heads, rows), paragraphs(notes))
 
 
 def compared(run: TableRun) -> str:
     """Return a table of the network's metrics beside those of simpler models, the first of which is it."""
-    said, comparison, tied = words.tables, run.comparison, run.table.tied
+    said, comparison = words.tables, run.comparison
     if comparison is None:
         return ""
     heads = (said.MODELS_HEAD, *map(words.phrases.spoken, comparison.names), said.SECONDS)
@@ -98,14 +129,12 @@ def compared(run: TableRun) -> str:
         for each, *told in zip(comparison.models, *shown, strict=True)
     ]
     notes = [said.compared(comparison.rows, comparison.groups)]
-    if tied.names:
-        notes.append(said.held_out_by(tied.names, tied.gap))
     if run.deciding is not None:
         notes.append(said.COMPARED_BY_LIKELIEST)
-    return section(said.COMPARISON, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
+    return section(said.COMPARISON, table(heads, rows), paragraphs(notes))
 
 
-def outcome(run: TableRun, judgement: Judgement) -> str:
+def errors_or_calibration(run: TableRun, judgement: Judgement) -> str:
     """Return the errors of a regression or the calibration of a classification, of a run on a table."""
     said, drawn = words.tables, []
     if judgement.task == "regression":
@@ -153,17 +182,17 @@ def deciding(run: TableRun) -> str:
 
 
 def reasons(run: TableRun) -> str:
-    """Return which columns matter, with intervals, what moves the answers, and the curves of the first columns."""
+    """Return which columns matter, with intervals, and folded what moves the answers, and curves of the first ones."""
     if run.reasons is None:
         return ""
     said, found, swarm = words.reasons, run.reasons.importance, run.reasons.reasons
     about = about_importance(found, figures.MAX_COLUMNS)
     notes = "".join(f"<p>{text(note)}</p>" for note in about)
-    drawn = [section("", figure(figures.importance(found)), notes)]
+    drawn = [section("", figure(figures.curve(each))) for each in run.reasons.curves]
     if swarm is not None:
-        drawn.append(section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"))
-    curves = [section("", figure(figures.curve(each))) for each in run.reasons.curves]
-    return f'<div class="pair top">{"".join(drawn)}</div><div class="pair top">{"".join(curves)}</div>'
+        drawn.insert(0, section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"))
+    more = fold(words.verdict.BY_COLUMN, f'<div class="pair top">{"".join(drawn)}</div>') if drawn else ""
+    return section("", figure(figures.importance(found)), notes) + more
 
 
 def worst(run: TableRun, judgement: Judgement) -> str:
@@ -189,7 +218,7 @@ def worst(run: TableRun, judgement: Judgement) -> str:
     if not is_number:
         left |= {1, 2} if judgement.y.ndim == 1 else {1, 2, 3}
     lead = f"<p>{text(said.worst_rows(len(names), len(run.table.blocks)))}</p>"
-    return section(title, lead, table((*heads, *names), rows, left))
+    return section(title, lead, shortened((*heads, *names), rows, left))
 
 
 def columns(run: TableRun) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.views.words.en.phrases import counted, percent, spoken
+from chainrule.views.words.en.phrases import percent, spoken
 from chainrule.views.words.en.tables import MODELS
 
 if TYPE_CHECKING:
     from chainrule.trust.notice import Notice
 
-IN_SHORT, ALL_NUMBERS = "In short", "All numbers"
+IN_SHORT, FOR_SPECIALISTS = "In short", "For specialists"
+BY_COLUMN = "How each column changes the answer"
 IS_BETTER = {
     "constant": "Always the same answer is better here",
     "linear": "The linear model is better here",
@@ -69,9 +70,48 @@ TRY_BEST = "Use that model, or try --preset best, which averages the best of sev
 
 def worst_class(label: str, found: int, rows: int) -> str:
     """The class of which a network recognizes the smallest share of the rows."""
+    return f"Class {label!r} is recognized least: {found:,} of {rows:,} ({percent(found / rows)})."
+
+
+def worst_part(low: str, high: str, there: str, overall: str) -> str:
+    """The range of predictions with the largest errors."""
+    return f"Errors are largest where predictions are {low} to {high}: RMSE {there}; of all rows {overall}."
+
+
+def is_right(accuracy: str, constant: str) -> str:
+    """How much more often the predicted class is right than the most frequent one."""
     return (
-        f"Of the {counted(rows, 'row')} of class {label!r} it recognizes {found:,} ({percent(found / rows)})."
+        f"The predicted class is right in {accuracy} of cases; always the most frequent class, in {constant}."
     )
+
+
+def smaller_errors(metric: str, network: str, constant: str, share: str) -> str:
+    """How much smaller the error of a network is than that of one number for every row."""
+    return f"Errors are {share} smaller than with the same answer for every row: {metric} {network} and {constant}."
+
+
+def no_better(metric: str, network: str, constant: str) -> str:
+    """What is said of a network that one answer for every row equals."""
+    return f"The same answer for every row is no worse than this network: {metric} {constant} and {network}."
+
+
+def reaches(name: str, figure: str) -> str:
+    """A metric of a network that nothing is compared with."""
+    return f"The {name} is {figure}."
+
+
+def judged_by(metric: str) -> str:
+    """The title of the models in order of the metric that judges them."""
+    return f"Judged by {metric}"
+
+
+JUDGED = "The same rows judge all models, by this number alone: less is better."
+BESIDE_CONSTANT = "beside always the same"
+
+
+def others(count: int) -> str:
+    """What opens the rest of a table."""
+    return f"{count:,} more"
 
 
 def on_other_rows(notice: Notice) -> str:

@@ -11,7 +11,8 @@ from chainrule.views.words.zh.tables import MODELS
 if TYPE_CHECKING:
     from chainrule.trust.notice import Notice
 
-IN_SHORT, ALL_NUMBERS = "重點", "所有數值"
+IN_SHORT, FOR_SPECIALISTS = "重點", "給專業人員的細節"
+BY_COLUMN = "各欄位如何改變答案"
 IS_BETTER = {
     "constant": "永遠給相同的答案反而比較好",
     "linear": "這份資料上線性模型比較好",
@@ -58,7 +59,46 @@ TRY_BEST = "可以改用該模型，或試試 --preset best，取數個最佳網
 
 def worst_class(label: str, found: int, rows: int) -> str:
     """The class of which a network recognizes the smallest share of the rows."""
-    return f"實際類別為{set_off(label)}的 {rows:,} 列中，這個網路只認出 {found:,} 列（{percent(found / rows)}）。"
+    return f"最認不出的類別是{set_off(label).rstrip()}：{rows:,} 個中認出 {found:,} 個（{percent(found / rows)}）。"
+
+
+def worst_part(low: str, high: str, there: str, overall: str) -> str:
+    """The range of predictions with the largest errors."""
+    return f"預測值在 {low} 到 {high} 之間時誤差最大：RMSE 為 {there}，所有列則為 {overall}。"
+
+
+def is_right(accuracy: str, constant: str) -> str:
+    """How much more often the predicted class is right than the most frequent one."""
+    return f"預測的類別有 {accuracy} 正確，永遠猜最常見的類別則有 {constant} 正確。"
+
+
+def smaller_errors(metric: str, network: str, constant: str, share: str) -> str:
+    """How much smaller the error of a network is than that of one number for every row."""
+    return f"誤差比每列都給相同的答案小 {share}：{metric} 為 {network} 與 {constant}。"
+
+
+def no_better(metric: str, network: str, constant: str) -> str:
+    """What is said of a network that one answer for every row equals."""
+    return f"每列都給相同的答案並不比這個網路差：{metric} 為 {constant} 與 {network}。"
+
+
+def reaches(name: str, figure: str) -> str:
+    """A metric of a network that nothing is compared with."""
+    return f"{set_off(name).strip()}為 {figure}。"
+
+
+def judged_by(metric: str) -> str:
+    """The title of the models in order of the metric that judges them."""
+    return f"以{set_off(metric).rstrip()}評比"
+
+
+JUDGED = "所有模型都在同樣的列上，只以這個數值評比：越小越好。"
+BESIDE_CONSTANT = "與永遠相同的答案相比"
+
+
+def others(count: int) -> str:
+    """What opens the rest of a table."""
+    return f"其餘 {count:,} 列"
 
 
 def on_other_rows(notice: Notice) -> str:
