@@ -205,11 +205,6 @@ def each(n: int, expression: str) -> list[str]:
     return loop("k", n, f"y[k] = {expression};")
 
 
-def of_groups(groups: int, call: str) -> list[str]:
-    """Return the loop over the groups g of columns."""
-    return loop("g", groups, call)
-
-
 class Arena:
     """Places in one array: each value takes the first gap that is large enough."""
 
@@ -237,17 +232,15 @@ class Arena:
 # --- what each operation on 8-bit integers is in C, and the part of a program that has only these --------------------
 
 
-def to_int8(made: GeneratedCode, op: integers.ToInt8, x: list[Value], y: Value) -> list[str]:
+def to_int8(made: GeneratedCode, op: integers.ToInt8, x: list[Value], y: Value) -> str:
     """Write numbers to integers."""
     value = "x0[k]" if x[0].kind == "float" else "(float)x0[k]"
-    call = f"{made.call('to_int8')}({value}, {number(op.scale, 'float')}, {op.zero})"
-    return each(y.width, call)
+    return f"{made.call('to_int8')}({value}, {number(op.scale, 'float')}, {op.zero})"
 
 
-def from_int8(made: GeneratedCode, op: integers.FromInt8, x: list[Value], y: Value) -> list[str]:
+def from_int8(made: GeneratedCode, op: integers.FromInt8, x: list[Value], y: Value) -> str:
     """Write integers to numbers."""
-    value = f"(float)(x0[k] - {_signed(op.zero)}) * {number(op.scale, 'float')}"
-    return each(y.width, value)
+    return f"(float)(x0[k] - {_signed(op.zero)}) * {number(op.scale, 'float')}"
 
 
 def affine(made: GeneratedCode, op: integers.Int8Affine, x: list[Value], y: Value) -> list[str]:
@@ -269,22 +262,21 @@ def affine(made: GeneratedCode, op: integers.Int8Affine, x: list[Value], y: Valu
     if op.groups == 1:
         return [f"{name}(x0, y, {constants}, {sizes});"]
     call = f"{name}(x0 + g * {inputs}u, y + g * {outputs}u, {constants}, {sizes});"
-    return of_groups(op.groups, call)
+    return loop("g", op.groups, call)
 
 
 def table(
     made: GeneratedCode, op: integers.Int8Table | integers.Int8Numbers, x: list[Value], y: Value
-) -> list[str]:
+) -> str:
     """Write a function by its table."""
-    name = made.constant(op.table, y.kind)
-    return each(y.width, f"{name}[x0[k] + {-LOWEST}]")
+    return f"{made.constant(op.table, y.kind)}[x0[k] + {-LOWEST}]"
 
 
 def softmax(made: GeneratedCode, op: integers.Int8Softmax, x: list[Value], y: Value) -> list[str]:
     """Write the softmax of each group."""
     size, powers = y.width // op.groups, made.constant(op.powers, "float")
     call = f"{made.call('softmax_q')}(x0 + g * {size}u, y + g * {size}u, {powers}, {size}u);"
-    return of_groups(op.groups, call)
+    return loop("g", op.groups, call)
 
 
 def _signed(value: int) -> str:
@@ -322,7 +314,8 @@ def integer_core(graph: ComputationGraph) -> IntegerCore | None:
 
 # --- the operations of a graph in C: statements on the inputs x0, x1, ... and the output y ---------------------------
 
-Writer = Callable[[GeneratedCode, Any, list[Value], Value], list[str]]
+Writer = Callable[[GeneratedCode, Any, list[Value], Value], str | list[str]]
+"""Of the operation, the values that it reads, and its own: the expression of each y[k], or statements."""
 
 
 def _elementwise(made: GeneratedCode, op: numbers.Elementwise, x: list[Value], y: Value) -> list[str]:
@@ -335,11 +328,11 @@ def _elementwise(made: GeneratedCode, op: numbers.Elementwise, x: list[Value], y
     return [*a, *loop("k", y.width, f"const {y.kind} z = x0[k];", f"y[k] = {text};")]
 
 
-def _columnwise(made: GeneratedCode, op: numbers.Columnwise, x: list[Value], y: Value) -> list[str]:
+def _columnwise(made: GeneratedCode, op: numbers.Columnwise, x: list[Value], y: Value) -> str:
     center, factor, offset = (_of_each(made, value, y.kind) for value in (op.center, op.factor, op.offset))
     less = "x0[k]" if not op.center.any() else f"(x0[k] - {center})"
     times = less if (op.factor == 1).all() else f"{less} * {factor}"
-    return each(y.width, times if not op.offset.any() else f"{times} + {offset}")
+    return times if not op.offset.any() else f"{times} + {offset}"
 
 
 def _of_each(made: GeneratedCode, values: NDArray[np.float64], kind: str) -> str:
@@ -362,21 +355,13 @@ def _grouped(made: GeneratedCode, op: numbers.GroupedAffine, x: list[Value], y: 
     W, b = made.constant(op.W.swapaxes(1, 2), y.kind), made.constant(op.b, y.kind)
     at = (f" + g * {inputs * outputs}u", f" + g * {outputs}u") if own > 1 else ("", "")
     call = f"{made.call('affine', y.kind)}(x0 + g * {inputs}u, y + g * {outputs}u, {W}{at[0]}, {b}{at[1]}, "
-    return of_groups(op.groups, f"{call}{inputs}u, {outputs}u);")
-
-
-def _slopes(made: GeneratedCode, op: numbers.NegativeSlopes, x: list[Value], y: Value) -> list[str]:
-    return each(y.width, f"x0[k] > 0 ? x0[k] : {_of_each(made, op.slope, y.kind)} * x0[k]")
-
-
-def _between(made: GeneratedCode, op: numbers.Between, x: list[Value], y: Value) -> list[str]:
-    return each(y.width, f"x0[k] + {_of_each(made, op.alpha, y.kind)} * (x1[k] - x0[k])")
+    return loop("g", op.groups, f"{call}{inputs}u, {outputs}u);")
 
 
 def _softmax(made: GeneratedCode, op: answers.GroupSoftmax, x: list[Value], y: Value) -> list[str]:
     size = y.width // op.groups
     call = f"{made.call('softmax', y.kind)}(x0 + g * {size}u, y + g * {size}u, {size}u);"
-    return of_groups(op.groups, call)
+    return loop("g", op.groups, call)
 
 
 def _group_mean(made: GeneratedCode, op: answers.GroupMean, x: list[Value], y: Value) -> list[str]:
@@ -384,12 +369,12 @@ def _group_mean(made: GeneratedCode, op: answers.GroupMean, x: list[Value], y: V
     return loop("k", y.width, f"{y.kind} sum = x0[k];", *others, f"y[k] = sum / {op.groups};")
 
 
-def _weighted(made: GeneratedCode, op: answers.WeightedSum, x: list[Value], y: Value) -> list[str]:
+def _weighted(made: GeneratedCode, op: answers.WeightedSum, x: list[Value], y: Value) -> str:
     def term(k: int, weight: float) -> str:
         read = f"x{k}[k]" if x[k].kind == y.kind else f"({y.kind})x{k}[k]"
         return read if weight == 1 else f"{number(weight, y.kind)} * {read}"
 
-    return each(y.width, " + ".join(term(k, weight) for k, weight in enumerate(op.weights)))
+    return " + ".join(term(k, weight) for k, weight in enumerate(op.weights))
 
 
 def _joined(made: GeneratedCode, op: numbers.JoinedColumns, x: list[Value], y: Value) -> list[str]:
@@ -404,11 +389,11 @@ def _joined(made: GeneratedCode, op: numbers.JoinedColumns, x: list[Value], y: V
     return lines
 
 
-def _selected(made: GeneratedCode, op: numbers.SelectedColumns, x: list[Value], y: Value) -> list[str]:
+def _selected(made: GeneratedCode, op: numbers.SelectedColumns, x: list[Value], y: Value) -> str:
     first = op.columns[0] if op.columns else 0
     if op.columns == tuple(range(first, first + len(op.columns))):
-        return each(y.width, f"x0[{first}u + k]" if first else "x0[k]")
-    return each(y.width, f"x0[{made.constant(np.array(op.columns), 'uint32_t')}[k]]")
+        return f"x0[{first}u + k]" if first else "x0[k]"
+    return f"x0[{made.constant(np.array(op.columns), 'uint32_t')}[k]]"
 
 
 def _pieces(made: GeneratedCode, op: numbers.LinearPieces, x: list[Value], y: Value) -> list[str]:
@@ -436,9 +421,9 @@ def _largest(made: GeneratedCode, op: answers.LargestColumn, x: list[Value], y: 
     return [f"y[0] = {made.call('largest', x[0].kind)}(x0, {x[0].width}u);"]
 
 
-def _above(made: GeneratedCode, op: answers.AboveThreshold, x: list[Value], y: Value) -> list[str]:
+def _above(made: GeneratedCode, op: answers.AboveThreshold, x: list[Value], y: Value) -> str:
     sign = ">=" if op.or_equal else ">"
-    return each(y.width, f"x0[k] {sign} {number(op.threshold, x[0].kind)} ? 1u : 0u")
+    return f"x0[k] {sign} {number(op.threshold, x[0].kind)} ? 1u : 0u"
 
 
 def _sorted(made: GeneratedCode, op: answers.SortedColumns, x: list[Value], y: Value) -> list[str]:
@@ -448,23 +433,17 @@ def _sorted(made: GeneratedCode, op: answers.SortedColumns, x: list[Value], y: V
     return [*copy, f"{made.call('sort', y.kind)}(z, {y.width}u);", *each(y.width, f"z[{order}[k]]")]
 
 
-def _whole(made: GeneratedCode, op: columns.WholeCodes, x: list[Value], y: Value) -> list[str]:
+def _whole(made: GeneratedCode, op: columns.WholeCodes, x: list[Value], y: Value) -> str:
     floor = "floorf" if x[0].kind == "float" else "floor"
     known = f"x0[k] >= 0 && x0[k] < {op.count} && x0[k] == {floor}(x0[k])"
-    return each(y.width, f"{known} ? (uint32_t)x0[k] : 0u")
+    return f"{known} ? (uint32_t)x0[k] : 0u"
 
 
-def _rows(made: GeneratedCode, op: columns.TableRows, x: list[Value], y: Value) -> list[str]:
+def _rows(made: GeneratedCode, op: columns.TableRows, x: list[Value], y: Value) -> str:
     with np.errstate(over="ignore"):
         small = np.array_equal(op.table, op.table.astype(np.float32), equal_nan=True)
     table = made.constant(op.table, "float" if small else "double")
-    return each(
-        y.width, f"(double){table}[x0[0] * {y.width}u + k]" if small else f"{table}[x0[0] * {y.width}u + k]"
-    )
-
-
-def _one_hot(made: GeneratedCode, op: columns.OneHot, x: list[Value], y: Value) -> list[str]:
-    return each(y.width, f"k == x0[0] ? {number(op.on, y.kind)} : 0")
+    return f"(double){table}[x0[0] * {y.width}u + k]" if small else f"{table}[x0[0] * {y.width}u + k]"
 
 
 def _levels(made: GeneratedCode, op: columns.LevelCodes, x: list[Value], y: Value) -> list[str]:
@@ -476,37 +455,27 @@ def _levels(made: GeneratedCode, op: columns.LevelCodes, x: list[Value], y: Valu
     ]
 
 
-def _kept(made: GeneratedCode, op: columns.KeptRange, x: list[Value], y: Value) -> list[str]:
+def _kept(made: GeneratedCode, op: columns.KeptRange, x: list[Value], y: Value) -> str:
     low, high = (_of_each(made, values, y.kind) for values in (op.low, op.high))
     no_mark = "".join(f" && x0[k] != {number(mark, y.kind)}" for mark in op.marks)
-    return each(y.width, f"x0[k] >= {low} && x0[k] <= {high}{no_mark} ? x0[k] : ({y.kind})NAN")
+    return f"x0[k] >= {low} && x0[k] <= {high}{no_mark} ? x0[k] : ({y.kind})NAN"
 
 
-def _bounded(made: GeneratedCode, op: columns.Bounded, x: list[Value], y: Value) -> list[str]:
+def _bounded(made: GeneratedCode, op: columns.Bounded, x: list[Value], y: Value) -> str:
     low, high = (_of_each(made, values, y.kind) for values in (op.low, op.high))
-    return each(y.width, f"x0[k] < {low} ? {low} : x0[k] > {high} ? {high} : x0[k]")
+    return f"x0[k] < {low} ? {low} : x0[k] > {high} ? {high} : x0[k]"
 
 
-def _marks(made: GeneratedCode, op: columns.MissingMarks, x: list[Value], y: Value) -> list[str]:
-    return each(y.width, "x0[k] != x0[k] ? 1 : 0")
-
-
-def _filled(made: GeneratedCode, op: columns.FilledMissing, x: list[Value], y: Value) -> list[str]:
-    return each(y.width, f"x0[k] != x0[k] ? {_of_each(made, op.fill, y.kind)} : x0[k]")
-
-
-def _shares(made: GeneratedCode, op: columns.RankShares, x: list[Value], y: Value) -> list[str]:
+def _shares(made: GeneratedCode, op: columns.RankShares, x: list[Value], y: Value) -> str:
     n = op.grid.shape[1]
     grid, to = made.constant(op.grid, "double"), "" if y.kind == "double" else "(float)"
     value = "x0[k]" if x[0].kind == "double" else "(double)x0[k]"
-    return each(
-        y.width, f"{to}{made.call('share', needs=('below', 'not_above'))}({grid} + k * {n}u, {n}u, {value})"
-    )
+    return f"{to}{made.call('share', needs=('below', 'not_above'))}({grid} + k * {n}u, {n}u, {value})"
 
 
-def _calendar(made: GeneratedCode, op: columns.CalendarPart, x: list[Value], y: Value) -> list[str]:
+def _calendar(made: GeneratedCode, op: columns.CalendarPart, x: list[Value], y: Value) -> str | list[str]:
     if op.part == "days":
-        return each(y.width, f"(x0[k] - {number(op.origin, y.kind)}) / 86400")
+        return f"(x0[k] - {number(op.origin, y.kind)}) / 86400"
     if op.part == "day_turn":
         text = "(x0[k] - floor(x0[k] / 86400) * 86400) / 86400"
     elif op.part == "weekday_turn":
@@ -533,14 +502,10 @@ def _calendar(made: GeneratedCode, op: columns.CalendarPart, x: list[Value], y: 
     return loop("k", y.width, *lines, f"    y[k] = {text};", "}")
 
 
-def _cells(made: GeneratedCode, op: columns.CellNumbers, x: list[Value], y: Value) -> list[str]:
+def _cells(made: GeneratedCode, op: columns.CellNumbers, x: list[Value], y: Value) -> str:
     edges, value = made.constant(op.edges, "double"), "x0[k]" if x[0].kind == "double" else "(double)x0[k]"
     found = f"({y.kind})(1u + {made.call('not_above')}({edges}, {len(op.edges)}u, {value}))"
-    return each(y.width, f"x0[k] != x0[k] ? 0 : {found}")
-
-
-def _precision(made: GeneratedCode, op: columns.ToPrecision, x: list[Value], y: Value) -> list[str]:
-    return each(y.width, "x0[k]" if x[0].kind == y.kind else f"({y.kind})x0[k]")
+    return f"x0[k] != x0[k] ? 0 : {found}"
 
 
 LOOKUP_KINDS = {
@@ -552,11 +517,6 @@ LOOKUP_KINDS = {
     "known": "float",
 }
 """The type in C of each constant of `SimilarRows`, in their order as arguments."""
-
-
-def _ratio(made: GeneratedCode, op: answers.Ratio, x: list[Value], y: Value) -> list[str]:
-    """Return the statements of a division by one number."""
-    return each(y.width, "x0[k] / x1[0]")
 
 
 def _similar_rows(made: GeneratedCode, op: answers.SimilarRows, x: list[Value], y: Value) -> list[str]:
@@ -575,12 +535,16 @@ WRITERS = cast(
         numbers.Columnwise: _columnwise,
         numbers.Affine: _affine,
         numbers.GroupedAffine: _grouped,
-        numbers.NegativeSlopes: _slopes,
-        numbers.Between: _between,
+        numbers.NegativeSlopes: lambda made, op, x, y: (
+            f"x0[k] > 0 ? x0[k] : {_of_each(made, op.slope, y.kind)} * x0[k]"
+        ),
+        numbers.Between: lambda made, op, x, y: (
+            f"x0[k] + {_of_each(made, op.alpha, y.kind)} * (x1[k] - x0[k])"
+        ),
         answers.GroupSoftmax: _softmax,
         answers.GroupMean: _group_mean,
         answers.WeightedSum: _weighted,
-        answers.Ratio: _ratio,
+        answers.Ratio: lambda made, op, x, y: "x0[k] / x1[0]",
         answers.SimilarRows: _similar_rows,
         numbers.JoinedColumns: _joined,
         numbers.SelectedColumns: _selected,
@@ -591,16 +555,18 @@ WRITERS = cast(
         answers.SortedColumns: _sorted,
         columns.WholeCodes: _whole,
         columns.TableRows: _rows,
-        columns.OneHot: _one_hot,
+        columns.OneHot: lambda made, op, x, y: f"k == x0[0] ? {number(op.on, y.kind)} : 0",
         columns.LevelCodes: _levels,
         columns.KeptRange: _kept,
         columns.Bounded: _bounded,
-        columns.MissingMarks: _marks,
-        columns.FilledMissing: _filled,
+        columns.MissingMarks: lambda made, op, x, y: "x0[k] != x0[k] ? 1 : 0",
+        columns.FilledMissing: lambda made, op, x, y: (
+            f"x0[k] != x0[k] ? {_of_each(made, op.fill, y.kind)} : x0[k]"
+        ),
         columns.RankShares: _shares,
         columns.CalendarPart: _calendar,
         columns.CellNumbers: _cells,
-        columns.ToPrecision: _precision,
+        columns.ToPrecision: lambda made, op, x, y: "x0[k]" if x[0].kind == y.kind else f"({y.kind})x0[k]",
         integers.ToInt8: to_int8,
         integers.FromInt8: from_int8,
         integers.Int8Affine: affine,
@@ -727,7 +693,10 @@ def _block(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value)
         if read.kind != "text"
     ]
     lines.append(f"        {own.kind} *const y = {own.place};")
-    lines += [f"        {line}" for line in write(made, step.operation, reads, own)]
+    statements = write(made, step.operation, reads, own)
+    if isinstance(statements, str):
+        statements = each(own.width, statements)
+    lines += [f"        {line}" for line in statements]
     origin = re.sub(r"[^\w .,:%()-]", "_", step.of).replace("*/", "")
     comment = f" /* {origin} */" if origin else ""
     return "\n".join([f"    {{{comment}", *lines, "    }"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import singledispatch
 
 import numpy as np
@@ -31,8 +31,8 @@ from chainrule.graph.operation import NUMBERS, GraphOperation
 # --- the elementwise functions of a graph in ONNX: its own words in float32, and from simpler ones in float64 --------
 # ONNX Runtime has no float64 for LeakyRelu, Elu, Selu, Softplus, PRelu and Erf.
 
-Constants = Mapping[str, float]
-Function = Callable[[OnnxWriter, str, Constants], str]
+Function = Callable[..., str]
+"""Of a writer and a value, and of constants by name."""
 
 
 def add(w: OnnxWriter, x: str, number: object) -> str:
@@ -69,38 +69,36 @@ def quotient(w: OnnxWriter, t: str, q: Quotient) -> str:
     return w.node("Div", polynomial(w, t, q.above), polynomial(w, t, q.below))
 
 
-def leaky_relu(w: OnnxWriter, x: str, constants: Constants) -> str:
+def leaky_relu(w: OnnxWriter, x: str, slope: float) -> str:
     """max(x, 0) + slope min(x, 0)"""
-    slope = constants["slope"]
     if w.types[x] != DOUBLE:
         return w.node("LeakyRelu", x, alpha=slope)
     return w.node("Add", above(w, x), times(w, below(w, x), slope))
 
 
-def elu(w: OnnxWriter, x: str, constants: Constants) -> str:
+def elu(w: OnnxWriter, x: str, alpha: float) -> str:
     """max(x, 0) + alpha (exp(min(x, 0)) - 1)"""
-    alpha = constants["alpha"]
     if w.types[x] != DOUBLE:
         return w.node("Elu", x, alpha=alpha)
     return w.node("Add", above(w, x), times(w, add(w, w.node("Exp", below(w, x)), -1.0), alpha))
 
 
-def selu(w: OnnxWriter, x: str, constants: Constants) -> str:
+def selu(w: OnnxWriter, x: str) -> str:
     """scale elu(x, alpha)"""
     if w.types[x] != DOUBLE:
         return w.node("Selu", x, alpha=SELU_ALPHA, gamma=SELU_SCALE)
-    return times(w, elu(w, x, {"alpha": SELU_ALPHA}), SELU_SCALE)
+    return times(w, elu(w, x, SELU_ALPHA), SELU_SCALE)
 
 
-def softplus(w: OnnxWriter, x: str, constants: Constants) -> str:
+def softplus(w: OnnxWriter, x: str) -> str:
     """max(x, 0) + log(1 + exp(-|x|))"""
     small = w.node("Log", add(w, w.node("Exp", w.node("Neg", w.node("Abs", x))), 1.0))
     return w.node("Add", above(w, x), small)
 
 
-def log_sigmoid(w: OnnxWriter, x: str, constants: Constants) -> str:
+def log_sigmoid(w: OnnxWriter, x: str) -> str:
     """-softplus(-x)"""
-    return w.node("Neg", softplus(w, w.node("Neg", x), constants))
+    return w.node("Neg", softplus(w, w.node("Neg", x)))
 
 
 def erf(w: OnnxWriter, x: str) -> str:
@@ -116,46 +114,46 @@ def erf(w: OnnxWriter, x: str) -> str:
     return w.node("Where", is_near, near, w.node("Mul", w.node("Sign", x), far), dtype=DOUBLE)
 
 
-def gelu(w: OnnxWriter, x: str, constants: Constants) -> str:
+def gelu(w: OnnxWriter, x: str) -> str:
     """x (1 + erf(x / sqrt(2))) / 2"""
     half = times(w, add(w, erf(w, times(w, x, math.sqrt(1 / 2))), 1.0), 0.5)
     return w.node("Mul", x, half)
 
 
-def gelu_tanh(w: OnnxWriter, x: str, constants: Constants) -> str:
+def gelu_tanh(w: OnnxWriter, x: str) -> str:
     """x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2"""
     cubic = add(w, times(w, w.node("Mul", x, x), GELU_CUBIC), 1.0)
     u = times(w, w.node("Mul", x, cubic), GELU_RATE)
     return w.node("Mul", x, times(w, add(w, w.node("Tanh", u), 1.0), 0.5))
 
 
-def silu(w: OnnxWriter, x: str, constants: Constants) -> str:
+def silu(w: OnnxWriter, x: str) -> str:
     """x sigmoid(x)"""
     return w.node("Mul", x, w.node("Sigmoid", x))
 
 
-def mish(w: OnnxWriter, x: str, constants: Constants) -> str:
+def mish(w: OnnxWriter, x: str) -> str:
     """x tanh(softplus(x))"""
-    return w.node("Mul", x, w.node("Tanh", softplus(w, x, constants)))
+    return w.node("Mul", x, w.node("Tanh", softplus(w, x)))
 
 
-def soft_clip(w: OnnxWriter, x: str, constants: Constants) -> str:
+def soft_clip(w: OnnxWriter, x: str) -> str:
     """x / sqrt(1 + (x / 3)^2)"""
     third = times(w, x, 1 / 3)
     return w.node("Div", x, w.node("Sqrt", add(w, w.node("Mul", third, third), 1.0)))
 
 
-def sin_turns(w: OnnxWriter, x: str, constants: Constants) -> str:
+def sin_turns(w: OnnxWriter, x: str) -> str:
     """sin(2 pi x)"""
     return w.node("Sin", times(w, x, 2 * math.pi))
 
 
-def cos_turns(w: OnnxWriter, x: str, constants: Constants) -> str:
+def cos_turns(w: OnnxWriter, x: str) -> str:
     """cos(2 pi x)"""
     return w.node("Cos", times(w, x, 2 * math.pi))
 
 
-def normal_quantile(w: OnnxWriter, p: str, constants: Constants) -> str:
+def normal_quantile(w: OnnxWriter, p: str) -> str:
     """Phi^-1(p), from `chainrule.export.approximations`; in float64, as the preparation of a table is."""
     d = add(w, p, -0.5)
     rest = add(w, w.node("Neg", w.node("Mul", d, d)), MIDDLE**2)
@@ -169,7 +167,7 @@ def normal_quantile(w: OnnxWriter, p: str, constants: Constants) -> str:
 
 def word(operator: str) -> Function:
     """Return a function that is one of ONNX's own words in both precisions."""
-    return lambda w, x, constants: w.node(operator, x)
+    return lambda w, x: w.node(operator, x)
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -196,7 +194,6 @@ FUNCTIONS: dict[str, Function] = {
 
 
 # --- how each operation of a graph is written in ONNX: a function for each class, from names of values to a name -----
-# Those of networks and answers are here, those of tables in `tables.py` beside it.
 
 
 @singledispatch
@@ -229,8 +226,7 @@ def places(w: OnnxWriter, x: str, table: NDArray[np.float64], comparison: str) -
 
 
 @written.register
-def _(operation: numbers.LinearPieces, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: numbers.LinearPieces, w: OnnxWriter, x: str) -> str:
     columns, pieces, size = operation.starts.shape
     if pieces > 1:
         place = places(w, x, operation.knots[:, 1:], "LessOrEqual")
@@ -250,8 +246,7 @@ def _(operation: numbers.LinearPieces, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: numbers.Columnwise, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: numbers.Columnwise, w: OnnxWriter, x: str) -> str:
     if operation.center.any():
         x = w.node("Sub", x, w.like(operation.center, x))
     if (operation.factor != 1).any():
@@ -260,24 +255,23 @@ def _(operation: numbers.Columnwise, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: numbers.Elementwise, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.Elementwise, w: OnnxWriter, x: str) -> str:
     function = FUNCTIONS.get(operation.function)
     if function is None:
         raise ConfigError(
             f"the function {operation.function!r} has no words in ONNX here; use one of {', '.join(FUNCTIONS)}."
         )
-    return function(w, values[0], dict(operation.constants))
+    return function(w, x, **dict(operation.constants))
+
+
+written.register(
+    numbers.Affine, lambda op, w, x: w.node("Gemm", x, w.like(op.W.T, x), w.like(op.b, x), transB=1)
+)
 
 
 @written.register
-def _(operation: numbers.Affine, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
-    return w.node("Gemm", x, w.like(operation.W.T, x), w.like(operation.b, x), transB=1)
-
-
-@written.register
-def _(operation: numbers.GroupedAffine, w: OnnxWriter, *values: str) -> str:
-    x, groups = values[0], operation.groups
+def _(operation: numbers.GroupedAffine, w: OnnxWriter, x: str) -> str:
+    groups = operation.groups
     _, inputs, outputs = operation.W.shape
     parts = w.node("Transpose", w.reshape(x, -1, groups, inputs), perm=[1, 0, 2])
     z = w.node("MatMul", parts, w.like(operation.W, x))
@@ -286,31 +280,29 @@ def _(operation: numbers.GroupedAffine, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: numbers.NegativeSlopes, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: numbers.NegativeSlopes, w: OnnxWriter, x: str) -> str:
     if w.types[x] != DOUBLE:
         return w.node("PRelu", x, w.like(operation.slope, x))
     return w.node("Add", above(w, x), times(w, below(w, x), operation.slope))
 
 
-@written.register
-def _(operation: numbers.Between, w: OnnxWriter, *values: str) -> str:
-    x, y = values
-    return w.node("Add", x, times(w, w.node("Sub", y, x), operation.alpha))
+written.register(
+    numbers.Between, lambda op, w, x, y: w.node("Add", x, times(w, w.node("Sub", y, x), op.alpha))
+)
 
 
 @written.register
-def _(operation: answers.GroupSoftmax, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.GroupSoftmax, w: OnnxWriter, x: str) -> str:
     if operation.groups == 1:
-        return w.node("Softmax", values[0], axis=-1)
-    parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))
-    shape = w.node("Shape", values[0])
-    return w.node("Reshape", w.node("Softmax", parts, axis=-1), shape, dtype=w.types[values[0]])
+        return w.node("Softmax", x, axis=-1)
+    parts = w.node("Reshape", x, w.integers([0, operation.groups, -1]))
+    shape = w.node("Shape", x)
+    return w.node("Reshape", w.node("Softmax", parts, axis=-1), shape, dtype=w.types[x])
 
 
 @written.register
-def _(operation: answers.GroupMean, w: OnnxWriter, *values: str) -> str:
-    parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))
+def _(operation: answers.GroupMean, w: OnnxWriter, x: str) -> str:
+    parts = w.node("Reshape", x, w.integers([0, operation.groups, -1]))
     return w.node("ReduceMean", parts, axes=[1], keepdims=0)
 
 
@@ -323,13 +315,11 @@ def _(operation: answers.WeightedSum, w: OnnxWriter, *values: str) -> str:
     return total
 
 
-@written.register
-def _(operation: answers.Ratio, w: OnnxWriter, *values: str) -> str:
-    return w.node("Div", *values)
+written.register(answers.Ratio, lambda op, w, *values: w.node("Div", *values))
 
 
 @written.register
-def _(operation: answers.SimilarRows, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.SimilarRows, w: OnnxWriter, x: str) -> str:
     """Row by row, so that the memory is that of one row, however many there are."""
     count, outputs = operation.known.shape
     columns, categories = len(operation.by_number), len(operation.by_code)
@@ -340,9 +330,9 @@ def _(operation: answers.SimilarRows, w: OnnxWriter, *values: str) -> str:
 
     rows, known = widened(operation.rows.T), widened(operation.known)
 
-    def sums(x: str) -> str:
+    def sums(row: str) -> str:
         d = w.constant(np.zeros(count), DOUBLE)
-        own = w.node("Unsqueeze", x, w.integers([1]))  # (columns + categories, 1)
+        own = w.node("Unsqueeze", row, w.integers([1]))  # (columns + categories, 1)
         if columns:
             first = w.node("Gather", own, w.integers(np.arange(columns)), axis=0)
             apart = w.node("Sub", rows, w.cast(first, DOUBLE))  # (columns, count)
@@ -360,8 +350,7 @@ def _(operation: answers.SimilarRows, w: OnnxWriter, *values: str) -> str:
             d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_code, DOUBLE), each))
         return w.node("MatMul", w.node("Exp", d), known)
 
-    found = w.each_row(w.cast(values[0], single), sums, outputs)
-    return w.cast(found, w.types[values[0]])
+    return w.cast(w.each_row(w.cast(x, single), sums, outputs), w.types[x])
 
 
 @written.register
@@ -370,14 +359,13 @@ def _(operation: numbers.JoinedColumns, w: OnnxWriter, *values: str) -> str:
     return w.node("Concat", *(w.cast(value, dtype) for value in values), axis=1)
 
 
-@written.register
-def _(operation: numbers.SelectedColumns, w: OnnxWriter, *values: str) -> str:
-    return w.node("Gather", values[0], w.integers(list(operation.columns)), axis=1)
+written.register(
+    numbers.SelectedColumns, lambda op, w, x: w.node("Gather", x, w.integers(list(op.columns)), axis=1)
+)
 
 
 @written.register
-def _(operation: numbers.CosineVectors, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: numbers.CosineVectors, w: OnnxWriter, x: str) -> str:
     columns, _, size = operation.W.shape
     apart = w.node("Unsqueeze", x, w.integers([2]))
     angle = add(w, times(w, times(w, apart, operation.w), 2 * np.pi), operation.b)
@@ -390,22 +378,19 @@ def _(operation: numbers.CosineVectors, w: OnnxWriter, *values: str) -> str:
 # --- the answer -------------------------------------------------------------------------------------------------------
 
 
-@written.register
-def _(operation: answers.LargestColumn, w: OnnxWriter, *values: str) -> str:
-    return w.node("ArgMax", values[0], axis=1, keepdims=1)
+written.register(answers.LargestColumn, lambda op, w, x: w.node("ArgMax", x, axis=1, keepdims=1))
 
 
 @written.register
-def _(operation: answers.AboveThreshold, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: answers.AboveThreshold, w: OnnxWriter, x: str) -> str:
     comparison = "GreaterOrEqual" if operation.or_equal else "Greater"
     return w.whole(w.node(comparison, x, w.like(operation.threshold, x)))
 
 
 @written.register
-def _(operation: answers.SortedColumns, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.SortedColumns, w: OnnxWriter, x: str) -> str:
     count = len(operation.order)
-    ordered = w.sorted_rows(values[0], count)
+    ordered = w.sorted_rows(x, count)
     return w.node("Gather", ordered, w.integers(np.argsort(operation.order)), axis=1)
 
 
@@ -413,7 +398,7 @@ def _(operation: answers.SortedColumns, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: columns.GraphInput, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.GraphInput, w: OnnxWriter) -> str:
     if operation.is_text:
         w.input(operation.label, TensorProto.STRING, operation.columns)
         return operation.label
@@ -424,12 +409,12 @@ def _(operation: columns.GraphInput, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: columns.LevelCodes, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.LevelCodes, w: OnnxWriter, x: str) -> str:
     """An empty text stands for a missing one, because ONNX has no other."""
     count, places = len(operation.levels), operation.places
     return w.node(
         "LabelEncoder",
-        values[0],
+        x,
         domain="ai.onnx.ml",
         keys_strings=[each.encode("utf-8", "surrogatepass") for each in (*places, "")],
         values_int64s=[*places.values(), count + 1],
@@ -438,8 +423,7 @@ def _(operation: columns.LevelCodes, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: columns.WholeCodes, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: columns.WholeCodes, w: OnnxWriter, x: str) -> str:
     inside = w.node(
         "And",
         w.node("GreaterOrEqual", x, w.like(0.0, x)),
@@ -450,21 +434,20 @@ def _(operation: columns.WholeCodes, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: columns.TableRows, w: OnnxWriter, *values: str) -> str:
-    codes = w.node("Squeeze", values[0], w.integers([1]))
+def _(operation: columns.TableRows, w: OnnxWriter, x: str) -> str:
+    codes = w.node("Squeeze", x, w.integers([1]))
     return w.node("Gather", w.constant(operation.table, DOUBLE), codes, dtype=DOUBLE, axis=0)
 
 
 @written.register
-def _(operation: columns.OneHot, w: OnnxWriter, *values: str) -> str:
-    is_on = w.node("Equal", values[0], w.integers(np.arange(operation.count)[None]))
+def _(operation: columns.OneHot, w: OnnxWriter, x: str) -> str:
+    is_on = w.node("Equal", x, w.integers(np.arange(operation.count)[None]))
     marks = w.node("Cast", is_on, dtype=DOUBLE, to=TensorProto.DOUBLE)
     return marks if operation.on == 1 else times(w, marks, operation.on)
 
 
 @written.register
-def _(operation: columns.KeptRange, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: columns.KeptRange, w: OnnxWriter, x: str) -> str:
     inside = w.node(
         "And",
         w.node("GreaterOrEqual", x, w.like(operation.low, x)),
@@ -476,9 +459,8 @@ def _(operation: columns.KeptRange, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: columns.Bounded, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.Bounded, w: OnnxWriter, x: str) -> str:
     """By comparisons, which NaN passes; a bound that no column has is left out."""
-    x = values[0]
     for bound, comparison in ((operation.low, "Less"), (operation.high, "Greater")):
         if np.isfinite(bound).any():
             number = w.like(bound, x)
@@ -486,21 +468,19 @@ def _(operation: columns.Bounded, w: OnnxWriter, *values: str) -> str:
     return x
 
 
-@written.register
-def _(operation: columns.MissingMarks, w: OnnxWriter, *values: str) -> str:
-    return w.cast_of(w.node("IsNaN", values[0]), w.types[values[0]])
+written.register(columns.MissingMarks, lambda op, w, x: w.cast_of(w.node("IsNaN", x), w.types[x]))
+
+
+written.register(
+    columns.FilledMissing,
+    lambda op, w, x: w.node("Where", w.node("IsNaN", x), w.like(op.fill, x), x, dtype=w.types[x]),
+)
 
 
 @written.register
-def _(operation: columns.FilledMissing, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
-    return w.node("Where", w.node("IsNaN", x), w.like(operation.fill, x), x, dtype=w.types[x])
-
-
-@written.register
-def _(operation: columns.RankShares, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.RankShares, w: OnnxWriter, x: str) -> str:
     """A piece for each place between different quantiles, and their own shares where a number equals one of them."""
-    x, width = values[0], len(operation.grid)
+    width = len(operation.grid)
     each = [operation.knots(k) for k in range(width)]
     most = max(len(knots) for knots, *_ in each)
     knots = np.full((width, most + 1), np.inf)
@@ -531,8 +511,7 @@ def remainder(w: OnnxWriter, x: str, by: float) -> tuple[str, str]:
 
 
 @written.register
-def _(operation: columns.CalendarPart, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: columns.CalendarPart, w: OnnxWriter, x: str) -> str:
     if operation.part == "days":
         return w.node("Div", w.node("Sub", x, w.like(operation.origin, x)), w.like(DAY, x))
     days, seconds = remainder(w, x, DAY)
@@ -582,8 +561,7 @@ def divides(w: OnnxWriter, x: str, by: float) -> str:
 
 
 @written.register
-def _(operation: columns.CellNumbers, w: OnnxWriter, *values: str) -> str:
-    x = values[0]
+def _(operation: columns.CellNumbers, w: OnnxWriter, x: str) -> str:
     if len(operation.edges):
         place = places(w, x, operation.edges[None], "LessOrEqual")
         found = add(w, w.cast_of(place, w.types[x]), 1.0)
@@ -592,7 +570,5 @@ def _(operation: columns.CellNumbers, w: OnnxWriter, *values: str) -> str:
     return w.node("Where", w.node("IsNaN", x), w.like(0.0, x), found, dtype=w.types[x])
 
 
-@written.register
-def _(operation: columns.ToPrecision, w: OnnxWriter, *values: str) -> str:
-    """The answer stays in the precision of the networks."""
-    return w.cast(values[0], w.network) if operation.to == "network" else values[0]
+# The answer stays in the precision of the networks.
+written.register(columns.ToPrecision, lambda op, w, x: w.cast(x, w.network) if op.to == "network" else x)
