@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_a_net_that_diverges_is_said_to():
         "relu", 20, 10, np.ones((2, 3)), 0.1, np.array([0.5, math.inf]), np.array([0.9, math.nan])
     )
     assert cells(lost) == ("1", 0.1, None, "0.500 to 0.500, 1 diverged", "90.0 %")
-    gone = lost._replace(losses=np.full(2, math.inf), accuracies=np.full(2, math.nan))
+    gone = replace(lost, losses=np.full(2, math.inf), accuracies=np.full(2, math.nan))
     assert cells(gone)[2:] == (None, "2 diverged", None)
 
 

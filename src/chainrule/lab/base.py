@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 from chainrule.data import checks
 from chainrule.errors import ConfigError, option
@@ -30,9 +29,9 @@ def scaled(amount: int, budget: float, least: int = 1) -> int:
 
 def part(progress: Progress | None, start: float, stop: float) -> Progress:
     """Return the progress function for one part of the work."""
-    return partial(_part, progress, start, stop)
 
+    def tell(share: float, what: str) -> None:
+        if progress is not None:
+            progress(start + (stop - start) * min(max(share, 0.0), 1.0), what)
 
-def _part(progress: Progress | None, start: float, stop: float, share: float, what: str) -> None:
-    if progress is not None:
-        progress(start + (stop - start) * min(max(share, 0.0), 1.0), what)
+    return tell

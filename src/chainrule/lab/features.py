@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -57,7 +58,8 @@ WHICH = ("trained", "untrained")
 
 
 @records.kind("lab_neuron_pictures")
-class Pictures(NamedTuple):
+@dataclass(frozen=True)
+class Pictures(records.DataResult):
     """Some neurons of one layer."""
 
     link: str
@@ -69,13 +71,10 @@ class Pictures(NamedTuple):
     agreement: float
     """mean correlation of the inputs from different starts; 1 for the closed form"""
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
 
 @records.kind("lab_features_run", fields=("accuracy", "probes", "purity", "over_training"))
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found(records.DataResult):
     """The results of one seed."""
 
     model: Model
@@ -84,10 +83,6 @@ class Found(NamedTuple):
     purity: dict[str, list[float]]  # the same, for the maximizing samples
     over_training: NDArray[np.float64]  # (epochs + 1, layers) CKA with the same layer at the end
     outputs: dict[str, NDArray[Any]]  # of the test digits, by layer name
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 def features(

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,7 +75,8 @@ ARMS = (
 
 
 @records.kind("lab_descent", fields=("seed", "losses", "seconds", "accuracy"))
-class Descent(NamedTuple):
+@dataclass(frozen=True)
+class Descent(records.DataResult):
     """The result of one training run. Its data omit the path."""
 
     seed: int
@@ -87,10 +89,6 @@ class Descent(NamedTuple):
         """Return the number of epochs until the loss was at most `loss`, or None."""
         below = np.flatnonzero(self.losses <= loss)
         return int(below[0]) if len(below) else None
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 class DescentTask(NamedTuple):
@@ -173,7 +171,8 @@ RATES = tuple(10.0 ** (k / 2) for k in range(-5, 4))
 
 
 @records.kind("lab_slice")
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View(records.DataResult):
     """The loss over a plane, and paths on it."""
 
     a: Floats  # (points,)
@@ -186,10 +185,6 @@ class View(NamedTuple):
     """the learning rates of the paths; empty if those of the training"""
     final: dict[str, float]
     """the loss at the end of each path on the plane"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 class Plane:

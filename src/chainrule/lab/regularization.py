@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +60,8 @@ class OverfittingData(NamedTuple):
 
 
 @records.kind("lab_remedy_run", also=("epochs", "best_epoch"))
-class RemedyRun(NamedTuple):
+@dataclass(frozen=True)
+class RemedyRun(records.DataResult):
     """The result of one training run. The losses are those of the data, without a penalty."""
 
     loss: list[float]  # of the training sample after each epoch, in prediction mode
@@ -78,10 +80,6 @@ class RemedyRun(NamedTuple):
     def best_epoch(self) -> int:
         """The epoch of the lowest validation loss."""
         return int(np.argmin(self.watched)) + 1
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> OverfittingData:

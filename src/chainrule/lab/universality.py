@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -64,7 +65,8 @@ TARGETS = (
 
 
 @records.kind("lab_fit", fields=("width", "seed", "rms", "largest", "iterations"), also=("function",))
-class Fit(NamedTuple):
+@dataclass(frozen=True)
+class Fit(records.DataResult):
     """One network fitted to one function."""
 
     target: TargetFunction
@@ -79,10 +81,6 @@ class Fit(NamedTuple):
     def function(self) -> str:
         """The code of the target function."""
         return self.target.name
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 def fit(target: TargetFunction, width: int, seed: int, iterations: int, activation: str = "tanh") -> Fit:
@@ -110,7 +108,7 @@ def widen(narrow: Fit, width: int, iterations: int, activation: str = "tanh") ->
     same, model = (embedded(narrow, width, activation) for _ in range(2))
     steps = levenberg_marquardt(model, *_samples(narrow.target), iterations)
     fitted = _judged(narrow.target, narrow.seed, model, steps)
-    return min(narrow._replace(width=width, iterations=0, model=same), fitted, key=lambda f: f.largest)
+    return min(replace(narrow, width=width, iterations=0, model=same), fitted, key=lambda f: f.largest)
 
 
 def embedded(narrow: Fit, width: int, activation: str = "tanh") -> Model:
@@ -275,8 +273,9 @@ def _report(
         slope = float(np.polyfit(np.log(widths), np.log(np.maximum(least, 1e-300)), 1)[0])
         rows.append((said.TARGETS[target.name], *map(_rounded, least), reached[target.name], round(slope, 2)))
         ends = sorted(f.largest for f in groups[-1])
-        widest.append((said.TARGETS[target.name], said.FORMULAS[target.name], groups[-1][0].model.network.size,
-                       *map(_rounded, (ends[0], float(np.median(ends)), ends[-1], _best_rms(groups[-1])))))  # fmt: skip
+        size, rms = groups[-1][0].model.network.size, min(f.rms for f in groups[-1])
+        widest.append((said.TARGETS[target.name], said.FORMULAS[target.name], size,
+                       *map(_rounded, (ends[0], float(np.median(ends)), ends[-1], rms))))  # fmt: skip
     table = Table(said.heads(widths, error), tuple(rows), said.caption(settings["repeats"]))
     greatest = Table(said.WIDEST_HEADS, tuple(widest), said.widest_caption(widths[-1]))
     ranges = {
@@ -396,10 +395,6 @@ def _rounded(value: float) -> float:
 
 def _best(group: list[Fit]) -> Fit:
     return min(group, key=lambda f: f.largest)
-
-
-def _best_rms(group: list[Fit]) -> float:
-    return min(f.rms for f in group)
 
 
 def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Band:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -230,7 +231,8 @@ def _shattering(depth: int, width: int, data: DigitParts, seed: int, repeats: in
 
 
 @records.kind("lab_depth_result", also=("ratio", "loss"))
-class Measured(NamedTuple):
+@dataclass(frozen=True)
+class Measured(records.DataResult):
     """The results of one network at one depth, over the seeds."""
 
     arm: str
@@ -250,10 +252,6 @@ class Measured(NamedTuple):
     def loss(self) -> float:
         """The median loss over the seeds."""
         return float(np.median(self.losses))
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 def report(

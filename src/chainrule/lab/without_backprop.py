@@ -114,7 +114,8 @@ class Course(records.DataResult):
     fields=("size", "courses"),
     also=("method", "loss", "accuracy", "steps", "passes_a_step", "milliseconds", "cosine"),
 )
-class MethodRuns(NamedTuple):
+@dataclass(frozen=True)
+class MethodRuns(records.DataResult):
     """The results of one method over all seeds."""
 
     arm: MethodArm
@@ -171,10 +172,6 @@ class MethodRuns(NamedTuple):
     def method(self) -> str:
         """The method's code."""
         return self.arm.name
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 # --- the task
