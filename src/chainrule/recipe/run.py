@@ -33,7 +33,7 @@ from chainrule.recipe.settings import DEMANDS, NAMES, TIES, Settings
 from chainrule.recipe.tracked import followers
 from chainrule.tracking.tracker import Tracker
 from chainrule.training import History
-from chainrule.training.events import Consumer, Event, failed
+from chainrule.training.events import Consumer, Event, ended
 
 if TYPE_CHECKING:
     from chainrule.recipe.baselines import BaselineComparison
@@ -246,7 +246,7 @@ def carry_out(
             tell(Judging(*epochs, parts.judged_name, parts.judged.n))
             outcome = judged(found, warnings=distinct([*begun.warnings, *told.kept]))
         except BaseException as error:
-            tell(failed(*epochs, error))
+            tell(ended(*epochs, error))
             raise
         judgement = outcome.judgement
         for each in following:

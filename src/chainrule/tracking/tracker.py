@@ -17,8 +17,9 @@ from chainrule.errors import ChainruleError, ConfigError
 from chainrule.tracking.follow import Follow, Guard, cause
 from chainrule.tracking.settings import Setting, flat
 from chainrule.tracking.tracked import TrackedRun
-from chainrule.training import events
 from chainrule.training.callbacks import Callback
+from chainrule.training.events import Event
+from chainrule.training.listeners import Listener
 from chainrule.training.run import Run
 
 
@@ -45,7 +46,7 @@ class NowTracked:
         return NowTracked, ()
 
 
-class Tracker(Callback):
+class Tracker(Listener):
     """A callback that keeps each fit as a run: of a `Model`, of an estimator, or of several networks in a race.
 
     A model that is trained further by the same object goes on in the same run. In a run of several processes only
@@ -53,12 +54,17 @@ class Tracker(Callback):
     cannot begin is a ConfigError.
     """
 
-    looks_inside = False
     follows_several = True
 
     def __init__(self) -> None:
         """Begin without a run."""
+        super().__init__(self.tell)
         self.now = NowTracked()
+
+    def tell(self, event: Event) -> None:
+        """Write what an event says into the run of the fit, if it has one."""
+        if self.now.follow is not None:
+            self.now.follow.on_event(event)
 
     @property
     def name(self) -> str:
@@ -116,22 +122,7 @@ class Tracker(Callback):
             steps = run.trained[1] - run.step
             settings = settings_of(run) | dict(self.now.given)
             self.now.track(self.begin(settings, earlier, run.epochs_before, steps))
-        self.followed.on_event(events.started(run))
-
-    def on_steps(self, run: Run) -> None:
-        """Write the progress within a long epoch."""
-        if self.now.follow is not None:
-            self.now.follow.on_event(events.progress(run))
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Write the record of the epoch."""
-        if self.now.follow is not None:
-            self.now.follow.on_event(events.epoch_end(run))
-
-    def on_train_end(self, run: Run) -> None:
-        """Note how the training ended."""
-        if self.now.follow is not None:
-            self.now.follow.on_event(events.ended(run))
+        super().on_train_begin(run)
 
     def part(self, name: str, settings: Mapping[str, Any]) -> Callback:
         """Return the callback of one of several networks of a fit."""
@@ -150,10 +141,6 @@ class Tracker(Callback):
         if self.now.follow is not None:
             self.now.follow.close(fitted)
         self.now.begin({})
-
-    def identity(self) -> Any:
-        """Return None, because it does not change the run."""
-        return None
 
 
 def settings_of(run: Run) -> dict[str, Setting]:

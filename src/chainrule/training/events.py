@@ -12,12 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.core import records
-
-if TYPE_CHECKING:
-    from chainrule.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -118,51 +115,10 @@ class Failed(Ended):
 Consumer = Callable[[Event], Any]
 
 
-def started(run: Run) -> Started:
-    """Return the event of a run before its next step."""
-    return Started(
-        run.epoch,
-        run.epochs,
-        step=run.position,
-        steps_per_epoch=run.steps_per_epoch,
-        samples=run.samples.n,
-        batch_size=run.plan.batch_size,
-        engine=run.engine.name,
-        records=tuple(map(dict, run.history.records)),
-        compiles=run.session.compiles,
-    )
-
-
-def progress(run: Run) -> Progress:
-    """Return the event of a run within an epoch."""
-    loss, weight = run.session.sums[:2].tolist()
-    return Progress(
-        run.epoch,
-        run.epochs,
-        step=run.position,
-        of=run.steps_per_epoch,
-        loss=loss / weight if weight > 0 else None,
-        rate=run.rate,
-        seconds=run.seconds,
-    )
-
-
-def epoch_end(run: Run) -> EpochEnd:
-    """Return the event of a run that has just completed an epoch."""
-    return EpochEnd(run.epoch, run.epochs, dict(run.logs))
-
-
-def ended(run: Run) -> Ended:
-    """Return the last event of a run, depending on how it ended."""
-    if run.error is not None:
-        return failed(run.epoch, run.epochs, run.error)
-    if run.history.stopped is not None:
-        return Stopped(run.epoch, run.epochs, run.history.stopped)
-    return Finished(run.epoch, run.epochs)
-
-
-def failed(epoch: int, epochs: int, error: BaseException) -> Interrupted | Failed:
-    """Return the event of an error."""
+def ended(epoch: int, epochs: int, error: BaseException | None, stopped: str | None = None) -> Ended:
+    """Return the last event of a run. stopped: why a callback ended it, if one did."""
     if isinstance(error, KeyboardInterrupt):
         return Interrupted(epoch, epochs)
-    return Failed(epoch, epochs, type(error).__name__, f"{error}")
+    if error is not None:
+        return Failed(epoch, epochs, type(error).__name__, f"{error}")
+    return Finished(epoch, epochs) if stopped is None else Stopped(epoch, epochs, stopped)

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from chainrule import distributed
 from chainrule.core.files import write_whole
 from chainrule.core.wide import rjust, width_of
-from chainrule.training import events
 from chainrule.training.callbacks import Callback
-from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started, Stopped
+from chainrule.training.events import Consumer, Ended, EpochEnd, Event, Progress, Started, Stopped, ended
 from chainrule.training.run import Run
 
 
@@ -28,29 +27,50 @@ class Listener(Callback):
 
     looks_inside = False
 
-    def __init__(self, consume: events.Consumer) -> None:
+    def __init__(self, consume: Consumer) -> None:
         """Store the function."""
         self.consume = consume
 
-    def on_event(self, event: events.Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Call the function; a subclass may override this."""
         self.consume(event)
 
     def on_train_begin(self, run: Run) -> None:
         """Send the event `Started`."""
-        self.on_event(events.started(run))
+        event = Started(
+            run.epoch,
+            run.epochs,
+            step=run.position,
+            steps_per_epoch=run.steps_per_epoch,
+            samples=run.samples.n,
+            batch_size=run.plan.batch_size,
+            engine=run.engine.name,
+            records=tuple(map(dict, run.history.records)),
+            compiles=run.session.compiles,
+        )
+        self.on_event(event)
 
     def on_steps(self, run: Run) -> None:
         """Send the event `Progress`."""
-        self.on_event(events.progress(run))
+        loss, weight = run.session.sums[:2].tolist()
+        event = Progress(
+            run.epoch,
+            run.epochs,
+            step=run.position,
+            of=run.steps_per_epoch,
+            loss=loss / weight if weight > 0 else None,
+            rate=run.rate,
+            seconds=run.seconds,
+        )
+        self.on_event(event)
 
     def on_epoch_end(self, run: Run) -> None:
         """Send the event `EpochEnd`."""
-        self.on_event(events.epoch_end(run))
+        self.on_event(EpochEnd(run.epoch, run.epochs, dict(run.logs)))
 
     def on_train_end(self, run: Run) -> None:
         """Send the event `Finished`, `Stopped`, `Interrupted` or `Failed`."""
-        self.on_event(events.ended(run))
+        self.on_event(ended(run.epoch, run.epochs, run.error, run.history.stopped))
 
     def identity(self) -> Any:
         """Return None, because it does not change the run."""
@@ -68,11 +88,11 @@ class CSVLog(Listener):
         super().__init__(self.write)
         self.path, self.records = Path(path), list[Mapping[str, float]]()
 
-    def write(self, event: events.Event) -> None:
+    def write(self, event: Event) -> None:
         """Write all records after each epoch, so that the file is complete at any end of the run."""
-        if isinstance(event, events.Started):
+        if isinstance(event, Started):
             self.records = list(event.records)
-        elif isinstance(event, events.EpochEnd):
+        elif isinstance(event, EpochEnd):
             self.records.append(event.record)
             text, names = io.StringIO(newline=""), [name for record in self.records for name in record]
             writer = csv.DictWriter(text, list(dict.fromkeys(["epoch", *names])))
