@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 SIGNATURE = b"ARROW1"
 MAX_HEADER_BYTES = 64 << 20
@@ -26,33 +26,27 @@ DICTIONARY, BATCH = 2, 3
 """Types of messages with a body to unpack."""
 
 
-class ArrowMessage(NamedTuple):
-    """The header of a message."""
+def unpacked_sizes(file: BinaryIO) -> Iterator[int]:
+    """Iterate over the batches and dictionaries of a file or a stream: the total size of the buffers of each.
 
-    is_batch: bool
-    """whether it is a record batch, not a dictionary"""
-    unpacked: int
-    """the total size of its buffers when unpacked"""
-
-
-def messages(file: BinaryIO) -> Iterator[ArrowMessage]:
-    """Iterate over the batches and dictionaries of a file or a stream. Raises ValueError for anything else."""
+    Raises ValueError for anything else.
+    """
     size = file.seek(0, os.SEEK_END)
     try:
         file.seek(0)
         places = _blocks(file, size) if file.read(6) == SIGNATURE else None
         if places is not None:
             for at in places:
-                message, _ = _message(file, at, size)
-                if message is None:
+                unpacked, _ = _message(file, at, size)
+                if unpacked is None:
                     raise ValueError(f"its footer lists a batch at byte {at}, where there is none")
-                yield message
+                yield unpacked
             return
         at = 0
         while _length(file, at, size)[0]:
-            message, at = _message(file, at, size)
-            if message is not None:
-                yield message
+            unpacked, at = _message(file, at, size)
+            if unpacked is not None:
+                yield unpacked
     except (struct.error, OSError, OverflowError) as error:
         raise ValueError(f"its messages are truncated or damaged: {error}") from error
 
@@ -84,8 +78,8 @@ def _length(file: BinaryIO, at: int, size: int) -> tuple[int, int]:
     return length, begin
 
 
-def _message(file: BinaryIO, at: int, size: int) -> tuple[ArrowMessage | None, int]:
-    """Return the header of the message at a byte (None for other kinds of messages), and the byte after the message."""
+def _message(file: BinaryIO, at: int, size: int) -> tuple[int | None, int]:
+    """Return the unpacked size of the message at a byte (None for other kinds of messages), and the byte after it."""
     length, begin = _length(file, at, size)
     file.seek(begin)
     head, body = file.read(length), begin + length
@@ -97,7 +91,7 @@ def _message(file: BinaryIO, at: int, size: int) -> tuple[ArrowMessage | None, i
         return None, body + of_body
     found = message.table(2)
     batch = found if kind == BATCH else found.table(1)
-    return ArrowMessage(kind == BATCH, _unpacked(file, batch, body, of_body)), body + of_body
+    return _unpacked(file, batch, body, of_body), body + of_body
 
 
 def _unpacked(file: BinaryIO, batch: _Table, body: int, size: int) -> int:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import hints
 from chainrule.core.files import open_regular
-from chainrule.datasets.arrow_messages import SIGNATURE, messages
+from chainrule.datasets.arrow_messages import SIGNATURE, unpacked_sizes
 from chainrule.datasets.cells import MAX_CELLS, TableColumns, columns_of
 from chainrule.datasets.headers import AUTOMATIC, ROWS_LOOKED_AT, Header, TableLayout, find_header
 from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
@@ -168,8 +168,8 @@ def read_arrow(file: BinaryIO, name: str) -> Any:
             f"{name} is a Feather file of version 1; write it again as version 2 or as Parquet."
         )
     unpacked, packed = 0, file.seek(0, os.SEEK_END)
-    for message in messages(file):
-        unpacked += message.unpacked
+    for size in unpacked_sizes(file):
+        unpacked += size
         check_bomb(name, unpacked, packed)
     file.seek(0)
     if start == SIGNATURE:

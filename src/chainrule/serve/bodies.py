@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from chainrule.core.files import cells, to_json
-from chainrule.datasets.arrow_messages import messages
+from chainrule.datasets.arrow_messages import unpacked_sizes
 from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.numerals import Decimals
 from chainrule.datasets.table_files import read_arrow, unpacked_bytes
@@ -153,7 +153,7 @@ def _arrow_rows(body: bytes, reads: ReadsRows, limits: Limits) -> RequestRows:
         ) from None
     try:
         most = UNPACKED_TIMES * limits.body_bytes
-        _check_unpacked(sum(each.unpacked for each in messages(io.BytesIO(body))), most)
+        _check_unpacked(sum(unpacked_sizes(io.BytesIO(body))), most)
         table = read_arrow(io.BytesIO(body), BODY)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, (DataError, FormatError)):
