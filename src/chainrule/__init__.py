@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from chainrule.inspection.flow.callback import GradientFlow as GradientFlow
     from chainrule.model import Ensemble as Ensemble
     from chainrule.model import Model as Model
+    from chainrule.model import compare as compare
     from chainrule.model import load as load
     from chainrule.model import open as open
     from chainrule.network.blocks import Residual as Residual
@@ -131,7 +132,7 @@ _HOMES = {
         "MeanSquaredError Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy Tweedie"
     ),
     "formulas.mean_over_members": "MeanOverMembers",
-    "model": "Ensemble Model load open",
+    "model": "Ensemble Model compare load open",
     "network.network": "Network",
     "formulas.optimizers": "AMSGrad Adagrad Adam AdamW GradientDescent LBFGS Nadam Optimizer RMSprop SGD",
     "formulas.schedules": (

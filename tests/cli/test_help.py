@@ -39,6 +39,7 @@ def test_commands():
     assert list(COMMANDS) == [
         "card",
         "check",
+        "compare",
         "data",
         "distill",
         "evaluate",
@@ -135,10 +136,10 @@ def test_help_fits_the_terminal(command, monkeypatch, name, width):
 def test_the_examples_run(command, tmp_path):
     Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "digit.png")
     ending = [
-        # The studio and a service end by Ctrl-C, and there is no table to search on, check or distil.
+        # The studio and a service end by Ctrl-C, and there is no table to search on, check or distil, and one run.
         example
         for function, example in EXAMPLES
-        if function.__name__ not in ("studio", "serve", "tune", "check", "distill")
+        if function.__name__ not in ("studio", "serve", "tune", "check", "compare", "distill")
     ]
     printed = [command(*shlex.split(example)[1:]).stdout for example in ending]
     assert float(re.search(r"Test accuracy ([\d.]+) %", printed[0])[1]) >= 98

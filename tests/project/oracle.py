@@ -416,7 +416,7 @@ ELSEWHERE = (
 )  # fmt: skip
 """What else the documentation imports."""
 COMMANDS = (
-    "train", "tune", "evaluate", "predict", "check", "info", "data", "explain", "distill", "export",
+    "train", "tune", "evaluate", "predict", "check", "compare", "info", "data", "explain", "distill", "export",
     "card", "lab", "serve", "studio",
 )  # fmt: skip
 

@@ -56,13 +56,23 @@ ROOMS = (
     "estimators.distilling",
     "trust.drift",
     "export.effect",
+    "model.comparison",
     "trust.notice",
     "views.experiments",
     "views.tables",
 )
 NOT_RESULTS = {
     "an input or a base": {
-        *("ColumnTable", "Distilled", "SampledTable", "SeenColumn", "SmallScore", "ScorePair", "RowSplit"),
+        *(
+            "AnsweredRows",
+            "ColumnTable",
+            "Distilled",
+            "SampledTable",
+            "SeenColumn",
+            "SmallScore",
+            "ScorePair",
+            "RowSplit",
+        ),
         "Event",
         "Ended",
         "LayerWeights",
@@ -175,6 +185,13 @@ def model() -> c.Model:
     return made
 
 
+def another_model() -> c.Model:
+    """Another model of the same network."""
+    made = c.Model(model().network, seed=2)
+    made.fit(*samples(), epochs=1)
+    return made
+
+
 @cache
 def watch() -> c.GradientFlow:
     return c.GradientFlow()
@@ -212,6 +229,8 @@ def results() -> dict[str, Any]:
         *experiments(),
         net.summary(),
         net.summary().rows[0],
+        compared := c.compare(net, another_model(), X),
+        compared.farthest[0],
         net.fit(X, y, epochs=1, batch_size=8, validation_data=(X, y)),
         trace,
         check,

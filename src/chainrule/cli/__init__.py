@@ -17,6 +17,7 @@ from typer.models import CommandInfo
 
 from chainrule.cli.card import card
 from chainrule.cli.check import check
+from chainrule.cli.compare import compare
 from chainrule.cli.data import data
 from chainrule.cli.distill import distill
 from chainrule.cli.evaluate import evaluate
@@ -37,6 +38,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (evaluate, "chainrule evaluate runs/mnist mnist"),
     (predict, "chainrule predict runs/mnist digit.png"),
     (check, "chainrule check runs/table later.csv"),
+    (compare, "chainrule compare runs/a runs/b --rows rows.npy"),
     (info, "chainrule info runs/mnist"),
     (data, "chainrule data diabetes"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),

@@ -38,7 +38,7 @@ def in_python(option: str, value: str, text: str) -> str:
 
 OTHERS = frozenset(
     {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
-    | {"out", "overwrite", "resume", "rows", "interval"}
+    | {"out", "overwrite", "resume", "rows", "interval", "tolerance"}
 )
 """The options of the command in messages besides the settings of a run."""
 

@@ -56,6 +56,8 @@ LOG_LOSS, RMSE = "log loss", "RMSE"
 INT8 = "What 8-bit integers do"
 LAYER_HEADS = ("layer", "numbers", "error", "beyond the ends", "integers used")
 CLASS_HEADS = ("class", "rows", "same class", "probability off by", "others mostly")
+PAIR_HEADS, ROW_HEADS = ("A predicts", "B predicts", "rows"), ("row", "A", "B", "difference")
+FARTHEST = "The rows that differ most"
 COLUMN_HEADS = ("column", "one integer, in deviations", "answer off by")
 
 
@@ -290,4 +292,22 @@ def how(of_columns: bool) -> str:
     return (
         f"{layers} A column is rounded alone, where the first dense layer reads it; what it changes is the "
         "answer's mean difference."
+    )
+
+
+def agreeing(count: int, rows: int, tolerance: float | str) -> str:
+    """On how many rows two models agree."""
+    where = f"all {counted(rows, 'row')}" if count == rows else f"{count:,} of {counted(rows, 'row')}"
+    if tolerance == "class":
+        return f"A and B predict the same label on {where}."
+    return f"A and B agree on {where} (tolerance {tolerance:g})."
+
+
+def apart(largest: str, median: str, others: int | None) -> str:
+    """How far the answers of two models are apart. others: the rows with another label; None of numbers."""
+    if others is None:
+        return f"The largest difference of their numbers is {largest}, the median {median}."
+    return (
+        f"The largest difference of their probabilities is {largest}, the median {median}; "
+        f"rows with another label: {others:,}."
     )

@@ -369,6 +369,21 @@ _SAID = {
     "{} already exists; choose a new or empty folder.": "{} 已存在；請選擇新的或空的資料夾。",
     "{} does not exist; pass an existing file or folder.": "{} 不存在；請指定存在的檔案或資料夾。",
     "writing": "寫入中",
+    # what compares two models
+    "{} must be a number, 0 or larger, or class, not {}.": "{} 必須是 0 以上的數字或 class，不是 {}。",
+    "{} must be a number, because both models predict numbers.": "{} 必須是數字，因為兩個模型都預測數值。",
+    "A predicts {} and B {}, so their answers cannot be compared; a network that ends with logits needs its loss: "
+    "open(path, loss=SoftmaxCrossEntropy()).save(file).": (
+        "A 預測{}，B 預測{}，無法比較；以 logits 結尾的網路需要損失函數："
+        "open(path, loss=SoftmaxCrossEntropy()).save(file)。"
+    ),
+    "numbers": "數值",
+    "classes": "類別",
+    "A answers {} numbers for each of {} rows and B {} for each of {}; compare models with the same outputs on the "
+    "same rows.": "A 對 {1} 列各答 {0} 個數，B 對 {3} 列各答 {2} 個；請以相同的資料列比較輸出相同的模型。",
+    "A has the classes {} and B {}; compare models of the same classes.": (
+        "A 的類別是 {}，B 的是 {}；請比較類別相同的模型。"
+    ),
     # what an export leaves to the caller
     "Dates are given as seconds since 1970 in universal time.": "日期以 1970 年起的秒數（世界協調時間）傳入。",
     "Durations are given as seconds.": "時間長度以秒數傳入。",

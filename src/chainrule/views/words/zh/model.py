@@ -51,6 +51,8 @@ LOG_LOSS, RMSE = "對數損失", "RMSE"
 INT8 = "8 位元整數的影響"
 LAYER_HEADS = ("層", "數值", "誤差", "超出兩端", "用到的整數")
 CLASS_HEADS = ("類別", "列數", "類別不變", "機率相差", "其餘多半變成")
+PAIR_HEADS, ROW_HEADS = ("A 預測", "B 預測", "列數"), ("列", "A", "B", "差距")
+FARTHEST = "差距最大的列"
 COLUMN_HEADS = ("欄位", "一個整數，以標準差計", "答案相差")
 
 
@@ -284,3 +286,18 @@ def how(of_columns: bool) -> str:
     if not of_columns:
         return layers
     return f"{layers}每個欄位在第一個稠密層讀取處單獨取整；它改變的是答案的平均差距。"
+
+
+def agreeing(count: int, rows: int, tolerance: float | str) -> str:
+    """On how many rows two models agree."""
+    where = f"全部 {rows:,} 列" if count == rows else f" {rows:,} 列中的 {count:,} 列"
+    if tolerance == "class":
+        return f"A 與 B 在{where}上預測相同的標籤。"
+    return f"A 與 B 在{where}上一致（容許誤差 {tolerance:g}）。"
+
+
+def apart(largest: str, median: str, others: int | None) -> str:
+    """How far the answers of two models are apart. others: the rows with another label; None of numbers."""
+    if others is None:
+        return f"兩者的數值最大相差 {largest}，中位數為 {median}。"
+    return f"兩者的機率最大相差 {largest}，中位數為 {median}；{others:,} 列的標籤不同。"
