@@ -305,7 +305,8 @@ def test_importance_orders_independent_columns():
     assert ((found.low < found.mean) & (found.mean < found.high)).all()
     assert found.low[0] > found.high[1] and found.low[3] > 0
     assert found.low[4] < 1e-3 and abs(found.mean[4]) < 1e-3  # d says nothing
-    np.testing.assert_allclose(found.base, np.square(net.predict(X) - y).mean(), rtol=1e-5)
+    assert found.loss == "rmse"
+    np.testing.assert_allclose(found.base, np.sqrt(np.square(net.predict(X) - y).mean()), rtol=1e-5)
 
 
 def test_mean_effects_agree_in_rank_with_permutation_importance():
@@ -336,6 +337,83 @@ def test_rows_of_a_group_count_as_one_for_an_interval():
     np.testing.assert_allclose(half_widths(growth, 0.95, np.arange(20)), once, rtol=1e-12)
     assert (half_widths(np.repeat(growth, 4, axis=1), 0.95) < 0.6 * once).all()
     assert np.isinf(half_widths(growth, 0.95, np.zeros(20, int))).all()
+
+
+def test_importance_as_a_frame():
+    """A row per column, in the unit of y: of a target a thousand times as large a thousand times as much."""
+    X, y = table(), target()
+    made = [
+        MLPRegressor(preprocess="auto", hidden_layer_sizes=(8,), random_state=0, dtype="float64", max_iter=5)
+        for _ in range(2)
+    ]
+    small, large = (
+        net.fit(X, unit * y).importance(X, unit * y).to_frame()
+        for net, unit in zip(made, (1, 1000), strict=True)
+    )
+    assert small.columns.tolist() == ["column", "importance", "low", "high"] and len(small) == 6
+    assert small.column.tolist() == large.column.tolist()
+    np.testing.assert_allclose(large.iloc[:, 1:], 1000 * small.iloc[:, 1:], rtol=1e-6, atol=1e-6)
+    assert made[0].importance(X, y).to_frame("polars").to_dicts() == made[0].importance(X, y).records()
+    with pytest.raises(ConfigError, match="backend must be one of pandas, polars, pyarrow, not 'excel'"):
+        made[0].importance(X, y).to_frame("excel")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scoring"),
+    [("number", "neg_root_mean_squared_error"), ("two", "neg_log_loss"), ("three", "neg_log_loss")],
+)
+def test_importance_by_a_score(kind: str, scoring: str):
+    """The fall of a score that is a loss with the other sign is the growth of the loss."""
+    net, y = fitted("fast", kind), TARGETS[kind]()
+    by_loss, by_score = (net.importance(table(), y, repeats=2, scoring=each) for each in (None, scoring))
+    assert by_score.loss == scoring and by_score.names == by_loss.names
+    np.testing.assert_allclose(by_score.base, -by_loss.base, rtol=1e-6)
+    np.testing.assert_allclose(by_score.mean, by_loss.mean, rtol=1e-6, atol=1e-9)
+    assert f"By how much {scoring} ({by_score.base:.4g} over 200 rows) falls where" in str(by_score)
+    assert by_score.figure().layout.xaxis.title.text == f"fall of {scoring}"
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_the_interval_of_a_score_that_is_a_mean_is_that_of_the_mean(copies: int):
+    """Of ten rows, or ten groups of equal sizes, each is a block: the jackknife is Student's interval."""
+    X, y = table().head(10), np.tile(["no", "yes"], 5)
+    X, y = pd.concat([X] * copies, ignore_index=True), np.tile(y, copies)
+    settings = {"repeats": 2, "groups": None if copies == 1 else np.tile(np.arange(10), copies)}
+    by_loss, by_score = (
+        fitted("fast", "two").importance(X, y, scoring=each, **settings) for each in (None, "neg_log_loss")
+    )
+    for name in ("mean", "low", "high"):
+        np.testing.assert_allclose(getattr(by_score, name), getattr(by_loss, name), rtol=1e-6, atol=1e-9)
+
+
+def test_importance_by_a_function_and_by_scores_of_labels():
+    """A function gets the rows as they are, and the labels that the threshold makes."""
+    known = fitted("fast", "two")
+    net, X, y = as_fitted(known, result_of(known)), table(), TARGETS["two"]()
+    seen = []
+
+    def saves(estimator: Any, rows: pd.DataFrame, truth: np.ndarray) -> float:
+        seen.append(rows)
+        return float(((estimator.predict(rows) == truth) * rows["age"].fillna(0)).mean())
+
+    found = net.importance(X, y, repeats=1, scoring=saves)
+    assert found.loss == "saves" and seen[0] is X and all(len(rows) < len(X) for rows in seen[1:11])
+    assert found.base == pytest.approx(((net.predict(X) == y) * X["age"].fillna(0)).mean())
+    for threshold in (0.5, 0.9):
+        net.set_threshold(threshold=threshold)
+        found = net.importance(X, y, repeats=1, scoring="accuracy")
+        assert found.base == pytest.approx((net.predict(X) == y).mean())
+
+
+def test_scores_that_there_are_not():
+    net, X, y = fitted("fast", "two"), table(), TARGETS["two"]()
+    with pytest.raises(ConfigError, match="'rocauc' is not the name of a scorer"):
+        net.importance(X, y, scoring="rocauc")
+    with pytest.raises(ConfigError, match="scoring must be the name of a scorer or a function, not 3"):
+        net.importance(X, y, scoring=3)
+    alone = y == "yes"
+    with pytest.raises(DataError, match="roc_auc of these rows is not a number; pass more rows, of every"):
+        net.importance(X[alone], y[alone], scoring="roc_auc")
 
 
 def test_importance_with_groups():
@@ -517,6 +595,21 @@ def test_pairs_with_an_input_of_their_own_belong_to_both_columns():
     for i, value in enumerate(cells):
         put = X.assign(**{curve.column.name: value})
         np.testing.assert_allclose(curve.answers[:, i], net.predict_proba(put)[:, 1], atol=1e-9)
+
+
+def test_reasons_as_a_frame():
+    """The rows of the frame that is explained, by its index, and the columns by their names; a row adds up."""
+    X = table().sample(20, random_state=0).rename(columns={"age": "base"})
+    net = MLPRegressor(
+        preprocess="auto", hidden_layer_sizes=(4,), random_state=0, dtype="float64", max_iter=2
+    )
+    found = net.fit(X, target()[X.index]).explain(X)
+    frame = found.to_frame()
+    assert frame.columns.tolist() == [*X.columns, "base_"] and frame.index.equals(X.index)
+    np.testing.assert_allclose(frame.sum(axis=1), net.predict(X), rtol=1e-9)
+    joined = X.join(frame.add_suffix(" adds"))
+    np.testing.assert_array_equal(joined["city adds"], found.values[:, found.place("city")])
+    assert found.to_frame("polars").columns == frame.columns.tolist()
 
 
 def test_as_shap_has_it():

@@ -7,14 +7,17 @@ columns: they become a dict of columns.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DataError
+from chainrule.errors import ConfigError, DataError
 
 MAX_COLUMNS_SHOWN = 3
 """The maximum number of columns listed in an error."""
+FRAMES = ("pandas", "polars", "pyarrow")
+"""The libraries whose frames results become."""
 
 
 def is_frame(value: object) -> bool:
@@ -117,6 +120,22 @@ def read_frame(value: Any, name: str) -> Any:
             f"collect it first, in Polars with {name}.collect()."
         )
     return frame
+
+
+def make_frame(columns: Mapping[str, Any], backend: Any = None) -> Any:
+    """Return a data frame with these columns. backend: its library; None for the first of FRAMES that is installed.
+
+    Raises ConfigError for another library, and for one that is not installed.
+    """
+    import narwhals
+
+    backend = backend or next(filter(find_spec, FRAMES), FRAMES[0])
+    try:
+        return narwhals.from_dict(columns, backend=backend).to_native()
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
+    except ValueError as error:
+        raise ConfigError(f"backend must be one of {', '.join(FRAMES)}, not {backend!r}.") from error
 
 
 def _names(columns: Sequence[Any], name: str) -> tuple[str, ...] | None:

@@ -106,7 +106,7 @@ def by_score(rows: JudgedRows, scorer: HeldOutScorer) -> Decision:
     Raises DataError for rows of one class, and ConfigError for a score that no threshold changes.
     """
     _check(rows)
-    name = scorer.scoring if isinstance(scorer.scoring, str) else getattr(scorer.scoring, "__name__", "score")
+    name = scorer.name
     if scorer.scoring in tuple(COUNTED):
         thresholds = candidates(rows, THRESHOLDS)
 
@@ -220,8 +220,6 @@ def decided(
         raise ConfigError("pass one of scoring, costs and threshold, not several.")
     if scoring is None and costs is None and threshold is None:
         return None
-    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
-        raise ConfigError(f"scoring must be the name of a scorer or a function, not {scoring!r:.40}.")
     labels = exclusive(result)
     if len(labels.classes) > 2 and costs is None:
         raise ConfigError(

@@ -5,8 +5,8 @@ The loss of a column is measured by shuffling it, with intervals; the answers ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
-from chainrule.errors import ConfigError, ShapeError
+from chainrule.data.frames import make_frame
+from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.explain.answers import TINY, Wanted, output_of, wanted
 from chainrule.explain.explain import explain
 from chainrule.explain.parts import AnswerPart, AnswerParts, ExactNetwork, Inputs
 from chainrule.explain.reasons import Reasons
+from chainrule.fitting.dealing import deal
 from chainrule.formulas.layers import Dense, Embedding, Link
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.network import backprop
@@ -31,30 +33,35 @@ from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
 from chainrule.tables.structure import RowValues, read_structure
 from chainrule.trained.evaluation import average
+from chainrule.trust.scorers import HeldOutScorer, Scoring
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MIDDLE = 0.9
 """The share of the rows' cells that the middle of a column holds."""
+COLUMNS = ("column", "importance", "low", "high")
+"""What a record of an importance has."""
+BLOCKS = 10
+"""The blocks of rows that are left out in turn for the interval of a score."""
 
 
-@records.kind("column_importance")
+@records.kind("column_importance", version=2)
 @dataclass(frozen=True, eq=False)
 class ColumnImportance(records.Shown, records.TextResult):
-    """The mean growth of a row's loss when a column's cells are shuffled, with an interval, the largest first.
+    """The growth of a loss, or the fall of a score, where a column's cells are shuffled, the largest first.
 
-    A row's growth is the mean over the shuffles of its loss with the column shuffled, less its loss. The interval is
-    that of the mean of these paired differences, with Student's t: it says how far the mean over other rows may be from
-    this one, or over rows of other groups. The shuffles of a column share rows, so with few rows it is somewhat too
-    narrow.
+    It is the mean over the shuffles, in the unit of the loss or the score: of the RMSE that of y. The interval, with
+    Student's t, says how far that of other rows may be from this one, or of rows of other groups: by the paired
+    differences of the rows, for the RMSE by the delta method, and for a score by the jackknife over BLOCKS of the rows.
+    The shuffles of a column share rows, so with few rows it is somewhat too narrow.
     Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10.
     """
 
     loss: str
-    """what is measured of a row: "squared_error", "pinball" or "log_loss\""""
+    """what is measured: "rmse", "pinball" or "log_loss", or the name of the score"""
     base: float
-    """its mean over the unchanged rows"""
+    """that of the unchanged rows"""
     names: tuple[str, ...]
     mean: Floats  # (columns,)
     low: Floats  # (columns,)
@@ -67,15 +74,18 @@ class ColumnImportance(records.Shown, records.TextResult):
     """how many columns the answers depend on, of which these are all or those with the largest mean effects"""
     groups: int | None = None
     """the groups whose rows count as one for the intervals; None where each row counts by itself"""
+    is_score: bool = False
+    """whether `loss` is a score, of which more is better"""
 
     def records(self) -> list[dict[str, Any]]:
-        """Return one record per column, for a data frame."""
-        return [
-            {"column": name, "importance": mean, "low": low, "high": high}
-            for name, mean, low, high in zip(
-                self.names, *(each.tolist() for each in (self.mean, self.low, self.high)), strict=True
-            )
-        ]
+        """Return one record per column: column, importance, low and high."""
+        each = zip(self.names, *(part.tolist() for part in (self.mean, self.low, self.high)), strict=True)
+        return [dict(zip(COLUMNS, record, strict=True)) for record in each]
+
+    def to_frame(self, backend: Any = "pandas") -> Any:
+        """Return a data frame with a row per record. backend: "pandas", "polars" or "pyarrow"."""
+        data = list(self.names), self.mean, self.low, self.high
+        return make_frame(dict(zip(COLUMNS, data, strict=True)), backend)
 
     def figure(self) -> go.Figure:
         """Plot the columns as bars with their intervals."""
@@ -96,6 +106,7 @@ def importance(
     columns: int | None = None,
     groups: RowValues | None = None,
     reasons: Reasons | None = None,
+    scoring: Scoring | None = None,
 ) -> ColumnImportance:
     """Shuffle each column in turn; see `Explains.importance`. reasons: those of X, where they are known."""
     of_rows = read_structure(X, groups, None, 0.0).groups
@@ -107,13 +118,19 @@ def importance(
     level = check_number(level, "level", above=0.0, below=1.0)
     table = ShuffledTable(parts, parts.table(X).inputs)
     n, rng = _some(len(table.inputs[0])), np.random.default_rng(random_state)
-    loss_of, loss = row_losses(parts, y, n, known_exposure(X, None, parts.result.exposure, n))
-    base = loss_of(table.predicted())
-    growth = np.zeros((len(chosen), n))
+    exposure = known_exposure(X, None, parts.result.exposure, n)
+    loss_of, loss = row_losses(parts, y, n)
+    if scoring is not None:
+        loss_of, loss = block_scores(parts, HeldOutScorer(scoring, parts.result.targets, X, y), n, of_rows)
+    base = loss_of(times_exposure(table.predicted(), exposure))
+    growth = np.zeros((len(chosen), len(base)))
     for own, k in zip(growth, chosen, strict=True):
         for _ in range(repeats):
-            own += (loss_of(table.shuffled(k, rng.permutation(n))) - base) / repeats
-    mean, half = growth.mean(1), half_widths(growth, level, of_rows)
+            shuffled = times_exposure(table.shuffled(k, rng.permutation(n)), exposure)
+            own += (loss_of(shuffled) - base) / repeats
+    if scoring is not None:
+        growth *= -1.0
+    mean, half = growth.mean(1), half_widths(growth, level, of_rows if scoring is None else None)
     order = np.argsort(-mean, kind="stable")
     return ColumnImportance(
         loss=loss,
@@ -127,6 +144,7 @@ def importance(
         repeats=repeats,
         columns=len(parts.names),
         groups=None if of_rows is None else len(np.unique(of_rows)),
+        is_score=scoring is not None,
     )
 
 
@@ -145,10 +163,50 @@ def half_widths(growth: Floats, level: float, groups: NDArray[np.int64] | None =
     return np.asarray(t.ppf((1 + level) / 2, max(1, count - 1)) * errors_of_means(growth, groups))
 
 
-def row_losses(parts: AnswerParts, y: object, rows: int, exposure: Floats | None = None) -> tuple[Any, str]:
-    """Return a function from predictions (n, outputs) to each row's loss (n,), and its name. y: the true targets.
+Measure = Callable[[Floats], Floats]
+"""What makes predictions (n, outputs) numbers whose mean is the loss or the score, and their spread that of the mean's
+standard error."""
 
-    exposure: (n,) by which predicted rates are multiplied; None for 1.
+
+def block_scores(
+    parts: AnswerParts, scorer: HeldOutScorer, n: int, groups: NDArray[np.int64] | None
+) -> tuple[Measure, str]:
+    """Return the score s of n rows as the pseudo-values of the jackknife, moved to the mean s, and the score's name.
+
+        v_b = s + (B - 1) (mean_c s_c - s_b)        s_b: the score without the rows of block b of B
+
+    groups: (n,) the group of each row, whose rows are in one block.
+    Source: Miller, "The jackknife: a review", Biometrika 61 (1974).
+    """
+    labels, rng = None, np.random.default_rng(0)
+    if parts.result.targets.task in ("binary", "multiclass"):
+        labels = np.asarray(scorer.known)
+    blocks = deal(n, BLOCKS, labels, rng)
+    if groups is not None:
+        own = np.unique(groups, return_inverse=True)[1]
+        blocks = deal(int(own.max()) + 1, BLOCKS, None, rng)[own]
+    kept = [np.flatnonzero(blocks != block) for block in np.unique(blocks[blocks >= 0]).tolist()]
+    if isinstance(scorer.scoring, str):
+        scorer = replace(scorer, X=None)  # no table need be copied for it
+    scorers, decision = [scorer.take(rows) for rows in kept], parts.result.decision
+
+    def measure(predicted: Floats) -> Floats:
+        score = scorer(predicted, decision=decision)
+        if np.isnan(score):
+            raise DataError(f"{scorer.name} of these rows is not a number; pass more rows, of every class.")
+        if len(kept) < 2:
+            return np.array([score])
+        each = [own(predicted[rows], decision=decision) for own, rows in zip(scorers, kept, strict=True)]
+        without = np.nan_to_num(each, nan=score)
+        return np.asarray(score + (len(kept) - 1) * (without.mean() - without))
+
+    return measure, scorer.name
+
+
+def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Measure, str]:
+    """Return the loss of each row (n,), and its name. y: the true targets.
+
+    The RMSE is that of the rows' errors e as (r + e^2 / r) / 2 with r = sqrt(mean(e^2)), whose mean is r.
     """
     targets = parts.result.targets
     given = np.asarray(targets.read(y))
@@ -162,10 +220,15 @@ def row_losses(parts: AnswerParts, y: object, rows: int, exposure: Floats | None
     if len(targets.q) > 1:
         q = np.asarray(targets.q)
         return lambda p: np.maximum(q * (numbers - p), (q - 1) * (numbers - p)).mean(1), "pinball"
-    return lambda p: np.square(times_exposure(p, exposure) - numbers).mean(1), "squared_error"
+    return lambda p: _as_root(np.square(p - numbers).mean(1)), "rmse"
 
 
-def _log_loss(y: NDArray[Any]) -> Any:
+def _as_root(squares: Floats) -> Floats:
+    root = np.sqrt(squares.mean())
+    return squares if root == 0 else np.asarray((root + squares / root) / 2)
+
+
+def _log_loss(y: NDArray[Any]) -> Measure:
     """-log p of the true class, or the sum over labels that do not exclude each other."""
     if y.ndim == 1:
         return lambda p: -np.log(np.maximum(p[np.arange(len(y)), y], MIN_PROBABILITY))

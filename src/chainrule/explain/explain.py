@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.data.frames import is_pandas
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.explain.answers import TINY, Wanted, output_of, wanted
 from chainrule.explain.parts import AnswerParts, Inputs
@@ -113,6 +114,7 @@ def explain(parts: AnswerParts, X: object, target: object, output: str | None, r
         is_typical=reference is None,
         output=output,
         labels=tuple(label for each in found for label in each.labels),
+        index=getattr(X, "index", None) if is_pandas(X) else None,
     )
 
 

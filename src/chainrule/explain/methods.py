@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chainrule.explain.parts import AnswerParts
     from chainrule.explain.reasons import Reasons
     from chainrule.tables.structure import RowValues
+    from chainrule.trust.scorers import Scoring
 
 
 class Explains(HiddenLayers):
@@ -62,22 +63,30 @@ class Explains(HiddenLayers):
         random_state: int = 0,
         columns: int | None = None,
         groups: RowValues | None = None,
+        scoring: Scoring | None = None,
     ) -> ColumnImportance:
         """Return how much the loss of rows grows where a column's cells are shuffled among them, with intervals.
+
+            regressor.importance(X_test, y_test).to_frame()  # in the unit of y
+            classifier.importance(X_test, y_test, scoring="roc_auc")
 
         X, y: rows that the estimator has not been trained on, and their targets.  repeats: the shuffles of a column.
         level: the probability that an interval covers.  random_state: the seed of the shuffles.
         columns: how many are shuffled at most, those with the largest mean effects in `explain`; None for all.
         groups: as in `fit`, a column's name or one value per row: rows of a group resemble each other, and count as
         one for the intervals.
-        All that a column has become is shuffled together. The loss of a row is -log of the probability of its class,
-        the squared error of a number, or the mean pinball loss of several quantiles. An importance near 0 says that the
-        answers do without the column, which they also do where another column says the same.
-        Raises ShapeError for another number of targets than rows, and DataError for unknown labels.
+        scoring: the name of a scorer of scikit-learn, or a function scorer(estimator, X, y) that calls predict or
+        predict_proba; how much that score falls, in place of how the loss grows.
+        All that a column has become is shuffled together. The loss is the mean of -log of the probability of a row's
+        class, the root of the mean squared error of numbers (over all outputs), or the mean pinball loss of several
+        quantiles. An importance near 0 says that the answers do without the column, which they also do where another
+        column says the same.
+        Raises ShapeError for another number of targets than rows, DataError for unknown labels and rows without a
+        score, as those of a single class, and ConfigError for a score of other targets.
         """
         from chainrule.explain.columns import importance
 
-        return importance(self._parts(), X, y, repeats, level, random_state, columns, groups)
+        return importance(self._parts(), X, y, repeats, level, random_state, columns, groups, scoring=scoring)
 
     def curves(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.data.frames import is_pandas, make_frame
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.tables.cells import ReadColumn
@@ -46,6 +47,8 @@ class Reasons(records.Shown):
     """of each row, the class or the label whose probability it is, or the index of the output; () for one number"""
     target: str | None = None
     """the name of what is predicted, if known"""
+    index: Any = None
+    """the index of the rows, which were a frame of pandas"""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,6 +91,19 @@ class Reasons(records.Shown):
             {"column": self.names[k], "cell": shown(self.cells[k], i), "value": float(self.values[i, k])}
             for k in self.order(i).tolist()
         ]
+
+    def to_frame(self, backend: Any = "pandas") -> Any:
+        """Return the values as a data frame, a row for each row, with the columns' names and "base" behind them.
+
+            model.explain(X).to_frame().sum(axis=1)  # the answers
+
+        A frame of pandas has the index of X, if that was one.  backend: or "polars", "pyarrow".
+        """
+        base = "base"
+        while base in self.names:
+            base += "_"
+        frame = make_frame(dict(zip(self.names, self.values.T, strict=True)) | {base: self.base}, backend)
+        return frame if self.index is None or not is_pandas(frame) else frame.set_axis(self.index)
 
     def to_shap(self) -> Any:
         """Return the values as a `shap.Explanation`, for shap's own plots. Raises ConfigError without shap."""

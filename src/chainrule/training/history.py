@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.core.files import to_json
+from chainrule.data.frames import make_frame
 from chainrule.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -55,13 +56,7 @@ class History(records.Shown, records.DataResult):
 
     def to_frame(self, backend: Any = "pandas") -> Any:
         """Return a data frame with one row per epoch, of a library narwhals supports: "pandas", "polars", "pyarrow"."""
-        import narwhals
-
-        columns = {name: self[name] for name in self.columns}
-        try:
-            return narwhals.from_dict(columns, backend=backend).to_native()
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
+        return make_frame({name: self[name] for name in self.columns}, backend)
 
     def to_json(self) -> str:
         """Return the records and the reason of a stop as JSON text; NaN and infinity become null."""

@@ -119,6 +119,18 @@ class HeldOutScorer:
     y: Any
     """their targets, likewise"""
 
+    def __post_init__(self) -> None:
+        """Check the scoring."""
+        if not (isinstance(self.scoring, str) or callable(self.scoring)):
+            raise ConfigError(
+                f"scoring must be the name of a scorer or a function, not {self.scoring!r:.40}."
+            )
+
+    @property
+    def name(self) -> str:
+        """The name of the scorer or of the function."""
+        return self.scoring if isinstance(self.scoring, str) else getattr(self.scoring, "__name__", "score")
+
     def take(self, rows: NDArray[np.int64]) -> HeldOutScorer:
         """Return that of some of the rows."""
         return replace(self, X=rows_of(self.X, rows), y=rows_of(self.y, rows))

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike, evenly_spaced
 from chainrule.data import checks
+from chainrule.data.frames import make_frame
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import step as training_step
@@ -226,10 +227,4 @@ def rms(value: Any) -> float:
 
 def frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str], backend: Any) -> Any:
     """Create a data frame from records with these columns."""
-    import narwhals
-
-    data = {name: [record[name] for record in records] for name in columns}
-    try:
-        return narwhals.from_dict(data, backend=backend).to_native()
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
+    return make_frame({name: [record[name] for record in records] for name in columns}, backend)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from chainrule.core import records
 from chainrule.core.arrays import Array, TargetsLike
 from chainrule.core.files import to_json
 from chainrule.data import checks
+from chainrule.data.frames import make_frame
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context
 from chainrule.inspection.walk import MEMORY_LIMIT, Walk, memory
@@ -24,9 +24,6 @@ from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:
     from chainrule.inspection.derivation.derivation import Derivation
-
-FRAMES = ("pandas", "polars", "pyarrow")
-"""Data frame libraries, in order of preference."""
 
 
 @records.kind("trace")
@@ -58,21 +55,7 @@ class Trace(Walk, records.Shown, records.TextResult):
         """
         if of not in ("neurons", "parameters"):
             raise ConfigError(f"of must be 'neurons' or 'parameters', not {of!r}.")
-        if backend is None:
-            backend = next((name for name in FRAMES if find_spec(name)), None)
-            if backend is None:
-                raise ConfigError(
-                    f"a data frame needs one of {', '.join(FRAMES)}; install one of them first."
-                )
-        import narwhals
-
-        columns = neurons(self) if of == "neurons" else parameters(self)
-        try:
-            return narwhals.from_dict(columns, backend=backend).to_native()
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
-        except ValueError as error:
-            raise ConfigError(f"backend must be one of {', '.join(FRAMES)}, not {backend!r}.") from error
+        return make_frame(neurons(self) if of == "neurons" else parameters(self), backend)
 
     def to_data(self, n: int | None = 32, width: int | None = 128) -> dict[str, Any]:
         """Return the numbers of `to_json` as JSON-safe data: n samples, and `width` numbers along every other axis.

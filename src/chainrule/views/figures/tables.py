@@ -191,7 +191,7 @@ def importance(found: ColumnImportance) -> go.Figure:
         found.names[:count],
         mean,
         said.IMPORTANCE,
-        said.grows(found.loss),
+        said.grows(found.loss, found.is_score),
         22,
         error_x=error_bars(mean, low, high, "rgba(128, 128, 128, 0.9)"),
         customdata=np.stack([low, high], 1),

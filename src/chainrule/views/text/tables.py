@@ -220,7 +220,13 @@ def about_importance(found: ColumnImportance, shown: int) -> list[str]:
     about = (
         said.most_important(min(count, shown), count, found.columns),
         said.importance(
-            found.loss, quantity(found.base), found.rows, found.repeats, found.level, found.groups
+            found.loss,
+            found.is_score,
+            quantity(found.base),
+            found.rows,
+            found.repeats,
+            found.level,
+            found.groups,
         ),
     )
     return [each for each in about if each]

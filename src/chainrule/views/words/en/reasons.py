@@ -102,11 +102,11 @@ def dependence_point(column: str) -> str:
 
 
 LOSSES = {
-    "squared_error": "squared error",
+    "rmse": "RMSE",
     "pinball": "pinball loss",
     "log_loss": "log loss",
 }
-"""What is measured of a row, by its code."""
+"""What is measured, by its code."""
 IMPORTANCE, IMPORTANCE_HEADS = "Which columns matter", ("column", "importance", "low", "high")
 ICE, MEAN = "single rows", "mean over the rows"
 PAIR_HEADS = ("column", "column", "joint effect")
@@ -134,19 +134,21 @@ def a_day(change: str) -> str:
     return f"{change} a day"
 
 
-def grows(loss: str) -> str:
+def grows(loss: str, is_score: bool) -> str:
     """The axis of importances."""
-    return f"growth of the {LOSSES[loss]}"
+    return f"fall of {loss}" if is_score else f"growth of the {LOSSES[loss]}"
 
 
-def importance(loss: str, base: str, rows: int, repeats: int, level: float, groups: int | None) -> str:
-    """What importances are. base: the mean loss of a row, as text.  groups: whose rows count as one; None without."""
+def importance(
+    loss: str, is_score: bool, base: str, rows: int, repeats: int, level: float, groups: int | None
+) -> str:
+    """What importances are. base: the loss or the score, as text.  groups: whose rows count as one; None without."""
     as_one = f", in which the rows of each of {counted(groups, 'group')} count as one" if groups else ""
+    named, changes = (loss, "falls") if is_score else (f"the {LOSSES[loss]}", "grows")
     return (
-        f"By how much the {LOSSES[loss]} of a row ({base} on average over {counted(rows, 'row')}) grows where the "
-        f"cells of one column are shuffled, the mean of {counted(repeats, 'shuffle')}, with its "
-        f"{100 * level:g} % interval{as_one}. A column that says what another says too "
-        "seems to matter less than it does."
+        f"By how much {named} ({base} over {counted(rows, 'row')}) {changes} where the cells of one column are "
+        f"shuffled, the mean of {counted(repeats, 'shuffle')}, with its {100 * level:g} % interval{as_one}. A column "
+        "that says what another says too seems to matter less than it does."
     )
 
 

@@ -94,11 +94,11 @@ def dependence_point(column: str) -> str:
 
 
 LOSSES = {
-    "squared_error": "平方誤差",
+    "rmse": "均方根誤差",
     "pinball": "分位數損失",
     "log_loss": "對數損失",
 }
-"""What is measured of a row, by its code."""
+"""What is measured, by its code."""
 IMPORTANCE, IMPORTANCE_HEADS = "哪些欄位重要", ("欄位", "重要性", "下限", "上限")
 ICE, MEAN = "個別的列", "各列的平均"
 PAIR_HEADS = ("欄位", "欄位", "共同影響")
@@ -126,16 +126,19 @@ def a_day(change: str) -> str:
     return f"每天 {change}"
 
 
-def grows(loss: str) -> str:
+def grows(loss: str, is_score: bool) -> str:
     """The axis of importances."""
-    return f"{LOSSES[loss]}的增加"
+    return f"{loss} 的降低" if is_score else f"{LOSSES[loss]}的增加"
 
 
-def importance(loss: str, base: str, rows: int, repeats: int, level: float, groups: int | None) -> str:
-    """What importances are. base: the mean loss of a row, as text.  groups: whose rows count as one; None without."""
+def importance(
+    loss: str, is_score: bool, base: str, rows: int, repeats: int, level: float, groups: int | None
+) -> str:
+    """What importances are. base: the loss or the score, as text.  groups: whose rows count as one; None without."""
+    named, changes = (f" {loss}", "降低") if is_score else (LOSSES[loss], "增加")
     as_one = f"（{groups:,} 個群組，同一群組的列視為一個）" if groups else ""
     return (
-        f"把一個欄位的儲存格打亂之後，每列的{LOSSES[loss]}（{rows:,} 列平均為 {base}）增加多少，"
+        f"把一個欄位的儲存格打亂之後，{named}（{rows:,} 列為 {base}）{changes}多少，"
         f"取 {repeats:,} 次的平均，並附 {100 * level:g} % 信賴區間{as_one}。"
         "若另一個欄位有相同的資訊，這個欄位看起來會沒有實際上那麼重要。"
     )
