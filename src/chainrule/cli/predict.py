@@ -309,12 +309,28 @@ def answer_all(
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(answer(model, table, path, how, spread, covering))
+            answers.append(as_amounts(answer(model, table, path, how, spread, covering), table))
         except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
         raise refused[0] if len(refused) == 1 else Several(refused)
     return answers, refused
+
+
+def as_amounts(answers: Answers, table: Known | None) -> Answers:
+    """Return answers with amounts in place of rates, where their table has the exposure, as intervals have."""
+    from chainrule.datasets.table_files import TABLES
+    from chainrule.tables.exposure import exposure_of, times_exposure
+
+    if table is None or table.exposure is None or not answers.source.lower().endswith(TABLES):
+        return answers
+    columns, rates = rows_of_table(answers.source, table), answers.predicted
+    try:
+        e = exposure_of(columns, None, table.exposure, len(rates))
+    except DataError as error:
+        raise DataError(f"{answers.source}: {error}") from error
+    apart = None if answers.spread is None else times_exposure(answers.spread, e)
+    return answers._replace(predicted=times_exposure(rates, e), spread=apart)
 
 
 def answer(
@@ -363,7 +379,8 @@ def answer_by_average(
     columns, made = rows_of_table(path, table), table.average
     shares = made.predict_proba(columns, precision=precision) if hasattr(made, "predict_proba") else None
     apart = made.spread(columns, precision=precision) if spread else None
-    predicted = made.predict(columns, precision=precision)
+    rates = {name: column for name, column in columns.items() if name != table.exposure}
+    predicted = made.predict(rates, precision=precision)
     return Answers(path, predicted, shares, apart, None if covering is None else covering(columns))
 
 

@@ -43,6 +43,8 @@ class Known(NamedTuple):
     """the estimator, if it predicts an average of different networks"""
     layout: TableLayout = AUTOMATIC
     """where other tables like it lie in their files, and how their text is written"""
+    exposure: str | None = None
+    """the name of the column with the exposure; None for a model without one"""
 
     def laid_out(self, header: int | None, sheet: str | None) -> Known:
         """Return the same for a table of which a user says where it lies."""
@@ -69,7 +71,8 @@ def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | 
         # Another row than the training's may have the names, but none where the training's table had none.
         header, names = 0 if said.header == 0 else None, tuple(blocks(made))
         layout = TableLayout(header, None, names, said.sheet)
-        return Known(made, target, layout=TextForm.in_metadata(metadata).with_form(layout))
+        form = TextForm.in_metadata(metadata)
+        return Known(made, target, layout=form.with_form(layout), exposure=found.get("exposure") or None)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (AttributeError, ConfigError, KeyError, TypeError) as error:

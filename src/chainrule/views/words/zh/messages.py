@@ -51,6 +51,15 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 
 _SAID = {
+    # of an exposure
+    "{} must be above 0, and is not {} ({}); omit rows without exposure, or correct them.": (
+        "{} 必須大於 0，但{}不是（{}）；請略過沒有曝險量的列，或修正它們。"
+    ),
+    "{} must be numbers, and has {}; convert it.": "{} 必須是數字，但內容是 {}；請轉換。",
+    "{} is missing in {} of {} rows, the first of them row {}; fill it in, or omit these rows.": (
+        "{0} 在 {2} 列中缺少 {1} 列，第一個是第 {3} 列；請填入，或略過這些列。"
+    ),
+    "in {} of {} rows, the first of them row {}": "在 {1} 列中有 {0} 列（第一個是第 {2} 列）",
     # what reading a table warns of
     "{}: the sheet {} is read, not {}.": "{}：讀取的是工作表 {}，不是 {}。",
     "{}: the header is in row {}; {}.": "{}：標題在第 {} 列；{}。",
