@@ -37,3 +37,13 @@ def test_predicted_amounts_are_those_of_the_estimator(command: Any, how: dict[st
     assert (
         "none.csv: exposure must be above 0, and is not in 1 of 4 rows, the first of them row 1 (0)" in said
     )
+
+
+def test_a_race_for_amounts_is_judged_by_its_means(command: Any) -> None:
+    """Not by exp of them: the outputs of an average are logarithms, as those of its networks."""
+    TABLE.to_csv("t.csv", index=False)
+    data = ("t.csv", "--target-column", "claims", "--loss", "poisson")
+    command("train", *data, "--preset", "best", "--time-limit", 0.5, "--out", "run", "--quiet")
+    found = command("evaluate", "run", "t.csv", "--part", "all", data=True)["metrics"]
+    predicted = MLPRegressor.load("run/model.safetensors").predict(TABLE.drop(columns="claims"))
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - TABLE["claims"]) ** 2)), rel=1e-4)

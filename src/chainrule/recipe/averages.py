@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.formulas.losses import LogLink
 from chainrule.model import load_any
 from chainrule.race.files import KEY
 from chainrule.tables.rows import rows_of
+
+TINY = 1e-300
+"""The smallest probability, or mean of amounts, whose logarithm is computed; smaller ones are replaced by it."""
 
 
 def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:
@@ -38,14 +42,17 @@ def estimator_of(
 def outputs(estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any]) -> NDArray[np.float64]:
     """Return the average for a table in the form of the outputs of the estimator's `model_`: (n, fan_out).
 
-    For classes these are log p, and log(p / (1 - p)) for a single output, with probabilities of at least 1e-300.
+    For classes these are log p, and log(p / (1 - p)) for a single output, for amounts the logarithm of the mean, with
+    probabilities and means of at least TINY.
     """
     model = estimator.model_
     if model.task == "regression":
         out = np.asarray(estimator.predict(columns), np.float64)
         out = out.reshape(len(out), -1)
+        if isinstance(model.network.loss.of_member, LogLink):
+            out = np.log(np.maximum(out, TINY))
     else:
-        logs = np.log(np.maximum(np.asarray(estimator.predict_proba(columns), np.float64), 1e-300))
+        logs = np.log(np.maximum(np.asarray(estimator.predict_proba(columns), np.float64), TINY))
         out = logs[:, 1:] - logs[:, :1] if model.task == "binary" else logs
     return np.tile(out, model.network.fan_out // out.shape[1])  # if a network itself has members
 
