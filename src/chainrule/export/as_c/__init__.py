@@ -26,13 +26,12 @@ from chainrule.errors import ConfigError
 from chainrule.export.as_c.statements import (
     GeneratedCode,
     IntegerCore,
-    Value,
     identifier,
     number,
     program,
     quoted,
 )
-from chainrule.export.as_c.text import header, inputs_of, needs_math, scratch_bytes, source
+from chainrule.export.as_c.text import header, needs_math, scratch_bytes, source
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -86,25 +85,25 @@ def write(
     if is_int8:
         integers = in_int8(exact, calibrated(given, rows.are_given))
         small, effect = integers.graph, effect_between(exact, integers, given)
-    made, outputs = program(small, name, NETWORKS[dtype])
-    code = source(small, made, outputs, name)
-    answers = compiled_answers(small, made, outputs, name, code, given)
-    found = None if answers is None else compared(exact, answers, given, numbers)
-    if found is not None and is_int8 and answers is not None:
-        check_integers(small, answers, given)
-        found = found._replace(tolerance=math.inf)
-    if found is not None and not found.is_close:
+    made = program(small, name, NETWORKS[dtype])
+    code, found = source(made), AnswersCompared(0, 0.0, TOLERANCES[numbers])
+    answers = compiled_answers(made, code, given)
+    if answers is not None:
+        found = compared(exact, answers, given, numbers)
+        if is_int8:
+            check_integers(small, answers, given)
+            found = found._replace(tolerance=math.inf)
+    if not found.is_close:
         raise ConfigError(
             f"the C code's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, "
             f"more than {found.tolerance:.1e}; pass dtype='float64', or report it with the model's file."
         )
-    tolerance = TOLERANCES[numbers] if found is None else found.tolerance
-    tested = test_program(small, made, outputs, name, given, TOLERANCES[numbers] if is_int8 else tolerance)
+    tested = test_program(made, given, TOLERANCES[numbers] if is_int8 else found.tolerance)
     own = None
     if needs_math(made):
-        answers = compiled_answers(small, made, outputs, name, code, given, [NO_LIBM])
+        answers = compiled_answers(made, code, given, [NO_LIBM])
         own = None if answers is None else compared(exact, answers, given, numbers)
-    written = (header(small, made, outputs, name, found, own), code, tested)
+    written = (header(made, found, own), code, tested)
     paths = [path.with_name(f"{name}{ending}") for ending in (".h", ".c", "_test.c")]
     for at, text in zip(paths, written, strict=True):
         write_whole(at, text.encode())
@@ -112,9 +111,9 @@ def write(
     return ExportedFiles(
         files=tuple(paths),
         bytes=sum(len(text.encode()) for text in written),
-        rows=0 if found is None else found.rows,
-        difference=0.0 if found is None else found.difference,
-        tolerance=tolerance,
+        rows=found.rows,
+        difference=found.difference,
+        tolerance=found.tolerance,
         left_out=tuple(left_out(graph, found)),
         usage=f"{build} && {path.with_name(name + '_test')}",
         effect=effect,
@@ -124,16 +123,16 @@ def write(
             "constant_bytes": made.bytes,
             "scratch_bytes": scratch_bytes(made),
             "multiply_adds": made.products,
-            **({} if found is None else {"mean_difference": found.mean, "same_labels": found.same_labels}),
+            **({"mean_difference": found.mean, "same_labels": found.same_labels} if found.rows else {}),
             **({} if own is None else {"difference_without_libm": own.difference}),
         },
     )
 
 
-def left_out(graph: ComputationGraph, found: AnswersCompared | None) -> list[str]:
+def left_out(graph: ComputationGraph, found: AnswersCompared) -> list[str]:
     """Return sentences on what the files lack."""
     said = read_by_the_caller(graph)
-    if found is None:
+    if not found.rows:
         said.append("Nothing was compared: there is no C compiler here, or no rows were given.")
     return said
 
@@ -146,13 +145,7 @@ def compiler() -> str | None:
 
 
 def compiled_answers(
-    graph: ComputationGraph,
-    made: GeneratedCode,
-    outputs: Mapping[str, Value],
-    name: str,
-    code: str,
-    rows: Mapping[str, Any],
-    flags: Sequence[str] = (),
+    made: GeneratedCode, code: str, rows: Mapping[str, Any], flags: Sequence[str] = ()
 ) -> dict[str, NDArray[Any]] | None:
     """Compile the source, and return its answers to rows; None without a compiler or rows.
 
@@ -162,12 +155,12 @@ def compiled_answers(
     if cc is None or not rows or os.name == "nt":
         return None
     with tempfile.TemporaryDirectory() as folder:
-        at = Path(folder)
-        (at / f"{name}.h").write_text(header(graph, made, outputs, name, None), "utf-8")
-        (at / f"{name}.c").write_text(code, "utf-8")
+        at, source_file = Path(folder), f"{made.name}.c"
+        (at / f"{made.name}.h").write_text(header(made), "utf-8")
+        (at / source_file).write_text(code, "utf-8")
         libraries = [] if NO_LIBM in flags else ["-lm"]
         done = subprocess.run(
-            [cc, *STRICT, *flags, "-shared", "-fPIC", f"{name}.c", "-o", "made.so", *libraries],
+            [cc, *STRICT, *flags, "-shared", "-fPIC", source_file, "-o", "made.so", *libraries],
             cwd=at,
             capture_output=True,
             text=True,
@@ -177,25 +170,20 @@ def compiled_answers(
             raise ConfigError(
                 f"{cc} refuses the C code: {done.stderr.strip()[:300]}; report it with the model's file."
             )
-        return _answers(ctypes.CDLL(str(at / "made.so")), made, outputs, name, rows, inputs_of(graph))
+        return _answers(ctypes.CDLL(str(at / "made.so")), made, rows)
 
 
-def _answers(
-    library: ctypes.CDLL,
-    made: GeneratedCode,
-    outputs: Mapping[str, Value],
-    name: str,
-    rows: Mapping[str, Any],
-    inputs: int,
-) -> dict[str, NDArray[Any]]:
+def _answers(library: ctypes.CDLL, made: GeneratedCode, rows: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Return the answers of the compiled code to rows."""
     types: dict[str, Any] = {"double": ctypes.c_double, "float": ctypes.c_float, "uint32_t": ctypes.c_uint32}
-    answer = _struct("Answer", [(key, types[value.kind] * value.width) for key, value in outputs.items()])()
-    predict = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)((f"{name}_predict", library))
-    found: dict[str, list[list[float]]] = {key: [] for key in outputs}
-    for row in _c_rows(made, rows, inputs, types):
+    answer = _struct(
+        "Answer", [(key, types[value.kind] * value.width) for key, value in made.outputs.items()]
+    )()
+    predict = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)((f"{made.name}_predict", library))
+    found: dict[str, list[list[float]]] = {key: [] for key in made.outputs}
+    for row in _c_rows(made, rows, types):
         predict(ctypes.addressof(row), ctypes.addressof(answer))
-        for key in outputs:
+        for key in made.outputs:
             found[key].append(list(getattr(answer, key)))
     return {key: np.array(values, np.float64) for key, values in found.items()}
 
@@ -204,13 +192,11 @@ def _struct(name: str, fields: list[tuple[str, Any]]) -> type[ctypes.Structure]:
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
-def _c_rows(
-    made: GeneratedCode, rows: Mapping[str, Any], inputs: int, types: Mapping[str, Any]
-) -> Iterator[Any]:
+def _c_rows(made: GeneratedCode, rows: Mapping[str, Any], types: Mapping[str, Any]) -> Iterator[Any]:
     """Yield rows as C has them: structs of a table's cells, or arrays of a matrix's numbers."""
     if not made.fields:
-        for numbers in np.asarray(next(iter(rows.values())), np.float64).reshape(-1, inputs).tolist():
-            yield (types[made.network] * inputs)(*numbers)
+        for numbers in np.asarray(next(iter(rows.values())), np.float64).reshape(-1, made.inputs).tolist():
+            yield (types[made.network] * made.inputs)(*numbers)
         return
     row = _struct("Row", [(f, ctypes.c_char_p if own.is_text else ctypes.c_double) for own, f in made.fields])
     for cells in zip(*(rows[own.label] for own, _ in made.fields), strict=True):
@@ -243,24 +229,19 @@ class IntegersTested(NamedTuple):
     """of row i"""
 
 
-def test_program(
-    graph: ComputationGraph,
-    made: GeneratedCode,
-    outputs: Mapping[str, Value],
-    name: str,
-    rows: Mapping[str, Any],
-    allowed: float,
-) -> str:
+def test_program(made: GeneratedCode, rows: Mapping[str, Any], allowed: float) -> str:
     """Return the program that compares some rows with the answers that are expected.
 
     allowed: the tolerance of the comparison; other compilers and libraries may have ten times as much.
     """
+    graph, name = made.graph, made.name
     tested = {key: values[:TESTED_ROWS] for key, values in rows.items()}
-    found = graph.run(tested, "float32" if is_in_integers(graph) else "float64")
+    is_in_integers = any(step.makes == INT8 for step in graph.steps)
+    found = graph.run(tested, "float32" if is_in_integers else "float64")
     count = len(next(iter(found.values()))) if tested else 0
     if not count:
         return f"/* No rows were given to test {name}.c with. */\nint main(void)\n{{\n    return 0;\n}}\n"
-    numbers = next(key for key in outputs if key != "label")
+    numbers = next(key for key in made.outputs if key != "label")
     tolerance = 10 * allowed
     written = []
     for i in range(count):
@@ -271,9 +252,9 @@ def test_program(
             values = np.asarray(tested[graph.inputs[0].label][i]).ravel()
             written.append("    {" + ", ".join(number(float(each), made.network) for each in values) + "}")
     expected = ["    {" + ", ".join(number(float(v), "double") for v in row) + "}" for row in found[numbers]]
-    width, kind = outputs[numbers].width, outputs[numbers].kind
+    width, kind = made.outputs[numbers].width, made.outputs[numbers].kind
     of_rows = f"const {name}_row" if made.fields else f"const {made.network}"
-    shape = f"[{count}]" if made.fields else f"[{count}][{inputs_of(graph)}]"
+    shape = f"[{count}]" if made.fields else f"[{count}][{made.inputs}]"
     integers = IntegersTested() if made.core is None else integers_tested(graph, made.core, name, tested)
     lines = [
         f"/* Compares {name}.c with the answers of the model: cc -std=c99 -O2 {name}.c {name}_test.c -lm && ./a.out */",
@@ -331,11 +312,6 @@ def integers_tested(
         "        }",
     )
     return IntegersTested(arrays, check)
-
-
-def is_in_integers(graph: ComputationGraph) -> bool:
-    """Whether a graph has operations on 8-bit integers."""
-    return any(step.makes == INT8 for step in graph.steps)
 
 
 def _literal(value: object, is_text: bool) -> str:

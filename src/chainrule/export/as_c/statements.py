@@ -76,7 +76,9 @@ class IntegerCore(NamedTuple):
 class GeneratedCode:
     """What was generated."""
 
-    prefix: str
+    graph: ComputationGraph
+    name: str
+    """of the files, with which all names in them begin"""
     network: str
     """"float" or "double", of the networks"""
     constants: list[str] = field(default_factory=list)
@@ -92,8 +94,15 @@ class GeneratedCode:
     """of the constants"""
     products: int = 0
     """multiply-adds of the dense layers"""
+    outputs: dict[str, Value] = field(default_factory=dict)
+    """where the graph's outputs are at the end"""
     known: dict[tuple[str, str], str] = field(default_factory=dict)
     """the names of constants by their text and kind"""
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers and texts a row has."""
+        return sum(each.columns for each in self.graph.inputs)
 
     # --- constants and functions ---------------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ class GeneratedCode:
         if key not in self.known:
             name = self.known[key] = f"k{len(self.known)}"
             self.constants.append(
-                f"static const {kind} {self.prefix.upper()}_CONST {name}[{array.size}] = {{\n{text}\n}};"
+                f"static const {kind} {self.name.upper()}_CONST {name}[{array.size}] = {{\n{text}\n}};"
             )
             self.bytes += array.size * SIZES[kind]
         return self.known[key]
@@ -134,20 +143,10 @@ class GeneratedCode:
         """Return the name of a function for a kind, which is written once."""
         for each in needs:
             self.call(each)
-        text = text_of(name, self.prefix, kind)
+        text = filled(HELPERS[name], self.name, kind)
         self.helpers.setdefault(text, text)
-        return name_of(name, self.prefix, kind)
-
-
-def text_of(name: str, prefix: str, kind: str) -> str:
-    """Return a function for a prefix and a type of C."""
-    return filled(HELPERS[name], prefix, kind)
-
-
-def name_of(name: str, prefix: str, kind: str) -> str:
-    """Return the name of a function, which has the type's letter where there is one for each type."""
-    typed = f"@p_{name}_@s"
-    return filled(typed if f"{typed}(" in HELPERS[name] else f"@p_{name}", prefix, kind)
+        typed = f"@p_{name}_@s"  # with the type's letter where there is one for each type
+        return filled(typed if f"{typed}(" in HELPERS[name] else f"@p_{name}", self.name, kind)
 
 
 def literals(values: NDArray[Any], kind: str) -> str:
@@ -324,7 +323,7 @@ def _elementwise(made: GeneratedCode, op: numbers.Elementwise, x: list[Value], y
     if op.function == "normal_quantile":
         made.call("normal_quantile")
     a = [f"const {y.kind} a = {number(value, y.kind)};" for _, value in op.constants]
-    text = filled(FUNCTIONS[op.function], made.prefix, y.kind)
+    text = filled(FUNCTIONS[op.function], made.name, y.kind)
     return [*a, *loop("k", y.width, f"const {y.kind} z = x0[k];", f"y[k] = {text};")]
 
 
@@ -496,9 +495,9 @@ def _calendar(made: GeneratedCode, op: columns.CalendarPart, x: list[Value], y: 
         lines.append("double since = 0;")
     lines += ["if (x0[k] != x0[k]) {", "    y[k] = x0[k];", "} else {"]
     if op.part == "year_turn":
-        lines.append(f"    (void){made.prefix}_year(days, &since);")
+        lines.append(f"    (void){made.name}_year(days, &since);")
     elif op.part == "leap_day":
-        lines.append(f"    const int32_t year = {made.prefix}_year(days, &since);")
+        lines.append(f"    const int32_t year = {made.name}_year(days, &since);")
     return loop("k", y.width, *lines, f"    y[k] = {text};", "}")
 
 
@@ -606,12 +605,12 @@ def kinds_of(graph: ComputationGraph, network: str) -> list[str]:
     return kinds
 
 
-def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[GeneratedCode, dict[str, Value]]:
-    """Return the program of a graph, and where its outputs are at its end.
+def program(graph: ComputationGraph, name: str, network: str) -> GeneratedCode:
+    """Return the program of a graph. name: as in `GeneratedCode`.
 
     network: "float" or "double"; "float" of integers.  Raises ConfigError for an operation that has no form in C.
     """
-    made = GeneratedCode(prefix, network, core=integer_core(graph))
+    made = GeneratedCode(graph, name, network, core=integer_core(graph))
     last = {read: k for k, step in enumerate(graph.steps) for read in step.reads}
     last |= {number: len(graph.steps) for number in graph.outputs.values()}
     arenas = {kind: Arena() for kind in SPACE}
@@ -632,7 +631,7 @@ def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[Generat
                 _write_core(made, made.core, k, step, reads, own)
                 if k == made.core.last:
                     entry = values[made.core.first].place
-                    made.body.append(f"    {prefix}_predict_q_in({entry}, {own.place}, s);")
+                    made.body.append(f"    {name}_predict_q_in({entry}, {own.place}, s);")
             else:
                 made.body.append(_block(made, step, reads, own))
         for read in {*step.reads, k}:
@@ -640,7 +639,8 @@ def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[Generat
                 of, at = placed.pop(read)
                 arenas[of].give_back(at)
     made.sizes.update({kind: arena.size for kind, arena in arenas.items()})
-    return made, {name: values[number] for name, number in graph.outputs.items()}
+    made.outputs.update({key: values[k] for key, k in graph.outputs.items()})
+    return made
 
 
 def _input(

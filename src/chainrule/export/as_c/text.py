@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from chainrule.export.approximations import ERF_NEAR, ERF_SPLIT, ERFC_FAR, Polynomial
 from chainrule.export.as_c.helpers import SPACE, filled
-from chainrule.export.as_c.statements import SIZES, GeneratedCode, Value, number, quoted
+from chainrule.export.as_c.statements import SIZES, GeneratedCode, number, quoted
 from chainrule.export.comparing import AnswersCompared, known_texts
-from chainrule.graph.graph import ComputationGraph
 
 # --- the functions of <math.h> that generated C uses, for a machine without it: cc -DNO_LIBM -------------------------
 # They need no knowledge of how numbers are stored, and no table: a number is brought into a short interval, where a
@@ -398,20 +397,15 @@ def scratch_bytes(made: GeneratedCode) -> int:
     return max(8, -(-sum(sizes.values()) // step) * step)
 
 
-def _arguments(made: GeneratedCode, name: str, matrix: int) -> str:
-    return f"const {name}_row *row" if made.fields else f"const {made.network} x[{matrix}]"
+def _arguments(made: GeneratedCode) -> str:
+    return f"const {made.name}_row *row" if made.fields else f"const {made.network} x[{made.inputs}]"
 
 
 def header(
-    graph: ComputationGraph,
-    made: GeneratedCode,
-    outputs: Mapping[str, Value],
-    name: str,
-    found: AnswersCompared | None,
-    without_libm: AnswersCompared | None = None,
+    made: GeneratedCode, found: AnswersCompared | None = None, without_libm: AnswersCompared | None = None
 ) -> str:
     """Return the header. found, without_libm: the answers' error, of the build with -DNO_LIBM the second."""
-    big, matrix = name.upper(), inputs_of(graph)
+    graph, name, big = made.graph, made.name, made.name.upper()
     digest = hashlib.sha256("\n".join(made.constants).encode()).hexdigest()[:16]
     lines = [
         f"/* {name}: {graph.task}, written by Chainrule {graph.about.get('chainrule', '')}.",
@@ -432,8 +426,8 @@ def header(
         'extern "C" {',
         "#endif",
         "",
-        f"#define {big}_INPUTS {matrix}u",
-        *(f"#define {big}_{key.upper()} {value.width}u" for key, value in outputs.items()),
+        f"#define {big}_INPUTS {made.inputs}u",
+        *(f"#define {big}_{key.upper()} {value.width}u" for key, value in made.outputs.items()),
         f"#define {big}_SCRATCH_BYTES {scratch_bytes(made)}u",
         "",
     ]
@@ -451,7 +445,7 @@ def header(
             )
         lines += [f"}} {name}_row;", ""]
     lines += ["typedef struct {"]
-    for key, value in outputs.items():
+    for key, value in made.outputs.items():
         about = {"label": " /* the place in the labels; of several labels 0 or 1 each */"}.get(key, "")
         lines.append(f"    {value.kind} {key}[{value.width}];{about}")
     lines += [f"}} {name}_answer;", ""]
@@ -465,11 +459,11 @@ def header(
     what = "of a row" if made.fields else "of a row of numbers"
     lines += [
         f"/* The answer {what}; two at the same time need a scratch each. */",
-        f"void {name}_predict_in({_arguments(made, name, matrix)}, {name}_answer *answer, {name}_scratch *s);",
+        f"void {name}_predict_in({_arguments(made)}, {name}_answer *answer, {name}_scratch *s);",
         "/* The same with a scratch of its own: one at a time. */",
-        f"void {name}_predict({_arguments(made, name, matrix)}, {name}_answer *answer);",
+        f"void {name}_predict({_arguments(made)}, {name}_answer *answer);",
         "",
-        *(integer_declarations(made, name) if made.core is not None else ()),
+        *(integer_declarations(made) if made.core is not None else ()),
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -482,7 +476,7 @@ def header(
 
 def measured_error(found: AnswersCompared | None) -> str:
     """Return what is known of the error, as a line of a comment."""
-    if found is None:
+    if found is None or not found.rows:
         return "not measured: no C compiler was found"
     said = (
         f"at most {found.difference:.1e} from the model on {found.rows:,} rows, {found.mean:.1e} on average"
@@ -517,11 +511,11 @@ def code_alone(made: GeneratedCode) -> str:
     return COMMENT_OR_TEXT.sub("", written)
 
 
-def included_math(made: GeneratedCode, name: str) -> list[str]:
+def included_math(made: GeneratedCode) -> list[str]:
     """Return the lines that include <math.h>, or define what is used of it; [] where nothing is."""
     if not needs_math(made):
         return []
-    own = own_math(functions_called(code_alone(made)), name)
+    own = own_math(functions_called(code_alone(made)), made.name)
     return ["#ifdef NO_LIBM", *own, "#else", "#include <math.h>", "#endif", ""]
 
 
@@ -532,14 +526,9 @@ def comment(label: str, about: str) -> str:
     return f"/* {plain.replace('*/', '* /').replace('/*', '/ *')} */"
 
 
-def inputs_of(graph: ComputationGraph) -> int:
-    """Return how many numbers and texts a row has."""
-    return sum(each.columns for each in graph.inputs)
-
-
-def integer_declarations(made: GeneratedCode, name: str) -> list[str]:
+def integer_declarations(made: GeneratedCode) -> list[str]:
     """Return the part of a header on integers in and out."""
-    core, big = made.core, name.upper()
+    core, name, big = made.core, made.name, made.name.upper()
     assert core is not None, "a program with one part of integers"
     what = "the row" if core.reads_matrix else "what the dense layers read"
     return [
@@ -558,9 +547,9 @@ def integer_declarations(made: GeneratedCode, name: str) -> list[str]:
     ]
 
 
-def integer_functions(made: GeneratedCode, name: str) -> list[str]:
+def integer_functions(made: GeneratedCode) -> list[str]:
     """Return the functions of integers in and out."""
-    core, big = made.core, name.upper()
+    core, name, big = made.core, made.name, made.name.upper()
     assert core is not None, "a program with one part of integers"
     arguments = f"const int8_t x[{core.inputs}], int8_t out[{core.outputs}]"
     unused = [] if any("s->" in line for line in made.core_body) else ["    (void)s;"]
@@ -597,13 +586,13 @@ def with_own_scratch(name: str, function: str, arguments: str, passed: str) -> l
     ]
 
 
-def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, Value], name: str) -> str:
+def source(made: GeneratedCode) -> str:
     """Return the source."""
-    big, arguments = name.upper(), _arguments(made, name, inputs_of(graph))
+    graph, name, big, arguments = made.graph, made.name, made.name.upper(), _arguments(made)
     needs_scratch = any(made.sizes.values())
     body = list(made.body)
-    core = integer_functions(made, name) if made.core is not None else []
-    for key, value in outputs.items():
+    core = integer_functions(made) if made.core is not None else []
+    for key, value in made.outputs.items():
         body.append(
             f"    for (uint32_t k = 0u; k < {value.width}u; ++k) {{\n"
             f"        answer->{key}[k] = ({value.place})[k];\n"
@@ -632,7 +621,7 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             "#pragma STDC FP_CONTRACT OFF",
             "#endif",
             "",
-            *included_math(made, name),
+            *included_math(made),
             *made.constants,
             "",
             *labels,
