@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
-from chainrule.data import checks
-from chainrule.errors import ConfigError, option
+from chainrule.core.settings import check_count, check_number, check_seed
 
 Progress = Callable[[float, str], None]
 """progress(share, what): the completed share, 0 to 1, and the current activity"""
@@ -14,12 +12,9 @@ Progress = Callable[[float, str], None]
 
 def check_options(seed: int, repeats: int, budget: float) -> None:
     """Check the options shared by all experiments. Raises ConfigError."""
-    checks.check_seed(seed)
-    checks.check_count(repeats, "repeats")
-    if isinstance(budget, (bool, str)) or not (math.isfinite(budget) and 0 < budget <= 1000):
-        raise ConfigError(
-            f"{option('budget')} must be a share of the default work, above 0 and at most 1000, not {budget!r}."
-        )
+    check_seed(seed)
+    check_count(repeats, "repeats")
+    check_number(budget, "budget", above=0, maximum=1000, hint="1 is the default work")
 
 
 def scaled(amount: int, budget: float, least: int = 1) -> int:

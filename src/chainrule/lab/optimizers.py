@@ -16,11 +16,12 @@ from plotly.subplots import make_subplots
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike
+from chainrule.core.settings import check_number
 from chainrule.data import checks
 from chainrule.data.checks import check_samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
-from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.errors import NonFiniteError
 from chainrule.formulas.layers import Context, Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import (
@@ -321,8 +322,7 @@ def optimizers(
     check_options(seed, repeats, budget)
     checks.check_count(samples, "samples", 100)
     checks.check_count(hidden, "hidden")
-    if not (math.isfinite(loss) and loss > 0):
-        raise ConfigError(f"loss must be a finite number above 0, not {loss!r}; 0.1 is usual.")
+    check_number(loss, "loss", above=0, hint="0.1 is usual")
     begin = time.perf_counter()
     train, test = load_mnist()
     share = math.sqrt(budget)  # for epochs and samples each: the work is their product

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from chainrule.core import records
+from chainrule.core.settings import check_number
 from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ConfigError
@@ -148,8 +149,7 @@ def regularization(
     most = len(train.X) - HELD_OUT
     if checks.check_count(samples, "samples", 50) > most:
         raise ConfigError(f"samples must be at most {most}, not {samples}; overfitting needs few.")
-    if isinstance(wrong, (bool, str)) or not 0 < wrong < 1:
-        raise ConfigError(f"wrong must be a share of labels between 0 and 1, not {wrong!r}; 0.2 is usual.")
+    check_number(wrong, "wrong", above=0, below=1, hint="0.2 is usual")
     begin, epochs = time.perf_counter(), scaled(EPOCHS, budget, 3)
     if budget < 1:
         some = np.arange(scaled(len(test.X), budget, 1000))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from chainrule.core import records
+from chainrule.core.settings import check_number
 from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context, Dense, ReLU, Sigmoid, Tanh
@@ -238,8 +239,7 @@ def universality(
     checks.check_choice(activation, ACTIVATIONS, "activation")
     if len(widths) < 2:
         raise ConfigError(f"widths must contain at least two widths, such as 4, 8, 16, not {widths}.")
-    if not (math.isfinite(error) and error > 0):
-        raise ConfigError(f"error must be a finite number above 0, not {error!r}; 0.05 is usual.")
+    check_number(error, "error", above=0, hint="0.05 is usual")
     begin, iterations = time.perf_counter(), scaled(ITERATIONS, budget, 4)
     fits: list[Fit] = []
     jobs = [(t, s, w) for t in TARGETS for s in range(seed, seed + repeats) for w in widths]
