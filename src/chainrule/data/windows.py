@@ -6,8 +6,9 @@ counting, and rereads only the window in which the run stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,39 +124,35 @@ def _gathered(stream: Stream, epoch: int, start: int) -> Iterator[tuple[Samples,
 def _of_blocks(
     stream: Stream, sizes: NDArray[np.int64], blocks: NDArray[np.int64], epoch: int
 ) -> Iterator[Group]:
-    """Iterate over windows of ordered blocks: as many blocks as reach a window's rows."""
+    """Iterate over windows of ordered blocks."""
     starts = np.cumsum(sizes) - sizes
 
-    def group(chosen: list[int]) -> Group:
-        def one(k: int) -> Samples:
-            return stream.samples(k, stream.mapped(stream.read(k, int(sizes[k])), epoch, int(starts[k])))
+    def read(chosen: list[int]) -> list[Samples]:
+        stored = ((k, stream.read(k, int(sizes[k]))) for k in chosen)
+        return [stream.samples(k, stream.mapped(block, epoch, int(starts[k]))) for k, block in stored]
 
-        return Group(int(sizes[chosen].sum()), lambda: list(map(one, chosen)))
-
-    chosen, count = list[int](), 0
-    for k in blocks[sizes[blocks] > 0].tolist():
-        chosen, count = [*chosen, k], count + int(sizes[k])
-        if count >= stream.source.window:
-            yield group(chosen)
-            chosen, count = [], 0
-    if chosen:
-        yield group(chosen)
+    kept = blocks[sizes[blocks] > 0]
+    return _grouped(stream, zip(sizes[kept].tolist(), kept.tolist(), strict=True), read)
 
 
 def _as_they_come(stream: Stream, epoch: int) -> Iterator[Group]:
     """Iterate over windows of blocks that come in a fixed order and must be read to be counted."""
 
-    def group(kept: list[tuple[int, int, SourceBlock]]) -> Group:
-        n = sum(rows_of(block) for *_, block in kept)
-        return Group(
-            n, lambda: [stream.samples(k, stream.mapped(block, epoch, first)) for k, first, block in kept]
-        )
+    def read(kept: list[tuple[int, int, SourceBlock]]) -> list[Samples]:
+        return [stream.samples(k, stream.mapped(block, epoch, first)) for k, first, block in kept]
 
-    kept, count = list[tuple[int, int, SourceBlock]](), 0
-    for k, first, block in stream.stored():
-        kept, count = [*kept, (k, first, block)], count + rows_of(block)
+    return _grouped(stream, ((rows_of(stored[2]), stored) for stored in stream.stored()), read)
+
+
+def _grouped(
+    stream: Stream, blocks: Iterable[tuple[int, Any]], read: Callable[[list[Any]], list[Samples]]
+) -> Iterator[Group]:
+    """Iterate over as many blocks, each with its number of rows, as reach a window's rows."""
+    kept, count = list[Any](), 0
+    for rows, block in blocks:
+        kept, count = [*kept, block], count + rows
         if count >= stream.source.window:
-            yield group(kept)
+            yield Group(count, partial(read, kept))
             kept, count = [], 0
     if kept:
-        yield group(kept)
+        yield Group(count, partial(read, kept))
