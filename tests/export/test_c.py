@@ -26,7 +26,6 @@ from chainrule import (
 )
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
-from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.statements import WRITERS, Arena, identifier, number, quoted
 from chainrule.export.formats import ExportedFiles, RowsToCompare
@@ -59,7 +58,7 @@ TABLES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "4"))
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0}
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
+    pytest.mark.skipif(as_c.compiler() is None, reason="there is no C compiler"),
 ]
 
 
@@ -219,8 +218,8 @@ def test_the_program_beside_it_under_sanitizers(tmp_path: Path):
     X, y = table(100)
     made = MLPClassifier(**QUICK, preprocess="auto").fit(X, np.digitize(y, [3, 5]))
     write(made.graph(), tmp_path / "My table.c", graph_inputs(made, later(X)))
-    cc = shutil.which("gcc") or compiler()
-    flags = [*STRICT, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    cc = shutil.which("gcc") or as_c.compiler()
+    flags = [*as_c.STRICT, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     sources = ["my_table.c", "my_table_test.c"]
     built = subprocess.run([cc, *flags, *sources, "-lm"], cwd=tmp_path, capture_output=True, text=True)
     if "cannot find" in built.stderr:

@@ -33,7 +33,6 @@ from chainrule import (
 )
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
-from chainrule.export.as_c import STRICT, check_integers, compiler
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.quantizing import in_int8, multiplier_of, range_of
 from chainrule.graph.columns import GraphInput
@@ -47,7 +46,7 @@ from needs import needs
 
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "6"))
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0}
-needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+needs_compiler = pytest.mark.skipif(as_c.compiler() is None, reason="there is no C compiler")
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
 
@@ -137,7 +136,7 @@ def test_random_networks_are_the_reference(number: int, tmp_path: Path):
             for row, expected in list(zip(given, value, strict=True))[:3]:
                 found = [out for g in range(layer.groups) for out in fully_connected(row[g], layer, g)]
                 assert found == expected.tolist()
-    if compiler() is not None:
+    if as_c.compiler() is not None:
         written = write(model.graph(), tmp_path / "net.c", rows)
         assert written.rows == len(X[:30]) and np.isfinite(written.difference)
 
@@ -152,7 +151,7 @@ def check_one_row(graph: ComputationGraph, given: list[float], row: int, found: 
     answers = graph.run(rows, "float32")
     answers["predictions"] = answers["predictions"].astype(np.float64)
     answers["predictions"][row] = found
-    check_integers(graph, answers, rows)
+    as_c.check_integers(graph, answers, rows)
 
 
 def test_a_row_may_differ_by_its_rounding_alone():
@@ -195,7 +194,7 @@ def test_a_network_of_pictures_is_integers_throughout(tmp_path: Path):
     assert isinstance(made.graph.steps[4].operation, Int8Table)
     found, exact = (graph.run({"X": X})["label"] for graph in (made.graph, model.graph()))
     assert (found == exact).mean() > 0.95
-    if compiler() is not None:
+    if as_c.compiler() is not None:
         written = write(model.graph(), tmp_path / "net.c", {"X": X})
         source, header = ((tmp_path / f"net{end}").read_text("utf-8") for end in (".c", ".h"))
         assert "math.h" not in source and "NET_Q_INPUT_ZERO (-128)" in header
@@ -264,7 +263,7 @@ def test_the_program_beside_it_under_sanitizers(cc: str, tmp_path: Path):
     net, other = (trained(Rescale(1 / 255), Dense(9), ReLU(), Dense(7), Tanh())[0], model)
     for graph in (net.graph(), other.graph()):
         write(graph, tmp_path / "net.c", {"X": X})
-        flags = [*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        flags = [*as_c.STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
         build = [found, *flags, "net.c", "net_test.c", "-lm"]
         built = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True)
         if "cannot find" in built.stderr:

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from chainrule.lab import optimizers, regularization, universality
-from chainrule.lab.regularization import RemedyRun
-from chainrule.lab.universality import TARGETS
 from chainrule.lab.vanishing import Measured
 from chainrule.lab.without_backprop import ARMS, Course
 from chainrule.lab.without_backprop import MethodRuns as Method
@@ -29,7 +27,7 @@ def is_one_sentence(text: str) -> bool:
 # --- universality
 
 
-@pytest.mark.parametrize("target", (TARGETS[0], TARGETS[4]), ids=lambda t: t.name)
+@pytest.mark.parametrize("target", (universality.TARGETS[0], universality.TARGETS[4]), ids=lambda t: t.name)
 def test_a_wider_network_begins_as_the_narrower_one(target):
     narrow = universality.fit(target, 3, 0, 5)
     X = universality.grid(target.variables, 9)
@@ -46,7 +44,7 @@ def test_a_wider_network_begins_as_the_narrower_one(target):
 
 
 def test_where_the_steps_do_not_help_a_wider_network_stays_what_it_was():
-    narrow = universality.fit(TARGETS[1], 4, 0, 60)
+    narrow = universality.fit(universality.TARGETS[1], 4, 0, 60)
     assert (
         universality.widen(narrow, 8, 60).largest == narrow.largest
     )  # the squares fall, and not the largest
@@ -71,7 +69,7 @@ def test_no_error_rises_with_the_width(activation: str):
 
 def best(errors):
     """The largest error of the best start, by function and width."""
-    return {t.name: row for t, row in zip(TARGETS, errors, strict=True)}
+    return {t.name: row for t, row in zip(universality.TARGETS, errors, strict=True)}
 
 
 def test_universality_counts_the_steps_that_helped():
@@ -157,10 +155,9 @@ def test_without_backprop_says_less_more_or_as_much():
 
 def descents(**ends):
     """A run a rule: 2.0, then 1.0, then its end."""
-    from chainrule.lab.optimizers import Descent
 
     return {
-        name: [Descent(0, np.array([2.0, 1.0, end]), np.arange(3.0), 0.5, np.zeros((3, 1)))]
+        name: [optimizers.Descent(0, np.array([2.0, 1.0, end]), np.arange(3.0), 0.5, np.zeros((3, 1)))]
         for name, end in ends.items()
     }
 
@@ -178,7 +175,9 @@ def test_optimizers_names_the_first_and_the_last():
 
 
 def outcome(test_accuracy, test_loss):
-    return [RemedyRun([1.0], [1.0], 1.0, 0.8, accuracy, test_loss) for accuracy in test_accuracy]
+    return [
+        regularization.RemedyRun([1.0], [1.0], 1.0, 0.8, accuracy, test_loss) for accuracy in test_accuracy
+    ]
 
 
 def test_regularization_says_from_where_to_where():

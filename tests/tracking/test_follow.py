@@ -9,7 +9,6 @@ import pytest
 
 from chainrule import Adam, Callback, OneCycle
 from chainrule.tracking import Tracker, follow
-from chainrule.tracking.follow import Follow, Guard
 from chainrule.tracking.settings import flat
 from chainrule.tracking.tracked import TrackedRun
 from chainrule.training.events import EpochEnd, Finished, Progress, Started
@@ -60,7 +59,7 @@ STARTED = Started(0, 2, step=0, steps_per_epoch=10, samples=95, batch_size=10, e
 def test_points_are_at_the_updates_of_the_whole_training(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(follow, "BETWEEN", 0.0)
     run = Kept()
-    made = Follow(run, Guard("Kept"), epochs=3, steps=40)
+    made = follow.Follow(run, follow.Guard("Kept"), epochs=3, steps=40)
     for event in (
         STARTED,
         Progress(0, 2, step=4, of=10, loss=0.5, rate=0.1, seconds=1.0),
@@ -84,7 +83,7 @@ def test_points_are_at_the_updates_of_the_whole_training(monkeypatch: pytest.Mon
 
 def test_short_epochs_have_no_points_within():
     run = Kept()
-    made = Follow(run, Guard("Kept"))
+    made = follow.Follow(run, follow.Guard("Kept"))
     made.on_event(STARTED)
     made.on_event(Progress(0, 2, step=4, of=10, loss=0.5, rate=0.1, seconds=0.1))
     assert run.told == []
@@ -93,8 +92,8 @@ def test_short_epochs_have_no_points_within():
 @pytest.mark.parametrize("method", ["describe", "write", "judged", "part", "keep", "close"])
 def test_a_fault_is_said_once_and_nothing_is_called_behind_it(method):
     run = Kept(method)
-    guard = Guard("Kept")
-    made = Follow(run, guard)
+    guard = follow.Guard("Kept")
+    made = follow.Follow(run, guard)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         made.describe({})
