@@ -9,7 +9,7 @@ linear between its kinks has a Hessian of 0. The derivative by a code of an `Emb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import Array, Cache, Params, RowsLike, by_matrix
 from chainrule.core.settings import check_choice
 from chainrule.data.checks import as_array
-from chainrule.data.samples import dense, side_by_side
+from chainrule.data.samples import TargetScale, dense, side_by_side
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.formulas.layers import (
     ACTIVATIONS,
@@ -28,13 +28,11 @@ from chainrule.formulas.layers import (
     Identity,
     Layer,
     Link,
-    Scale,
-    Shift,
     Softmax,
 )
-from chainrule.formulas.layers.columnwise import ScaleParams, ShiftParams
 from chainrule.formulas.losses import Loss
 from chainrule.network import backprop, tree
+from chainrule.network.network import Network
 from chainrule.trained.prediction import PredictionMixin
 
 NUMBERS_PER_PASS = 1 << 20
@@ -44,20 +42,41 @@ ANSWERS = {"outputs": False, "answer": True}
 
 
 @dataclass(frozen=True)
+class Restore(Layer):
+    """The targets' units: out = mean + std a, with a TargetScale as params."""
+
+    kind = "target_scale"
+    is_affine = True
+    is_elementwise = True
+    multiplies_by = "std"
+
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """mean + std a"""
+        return a * params.std + params.mean, None
+
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = std delta"""
+        return (), delta * params.std
+
+
+@dataclass(frozen=True)
 class Clamp(Layer):
-    """The limits of predictions: out = min(max(a, low), high), with (low, high) as params, (outputs,) each."""
+    """The limits of predictions: out = min(max(a, low), high), with a TargetScale as params."""
 
     is_elementwise = True
     is_piecewise_affine = True
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """min(max(a, low), high)"""
-        return np.clip(a, *params), a
+        return np.clip(a, params.low, params.high), (a - params.low, params.high - a)
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = delta from low to high, else 0"""
-        low, high = params
-        return (), delta * ((cache >= low) & (cache <= high))
+        return (), delta * (np.minimum(*cache) >= 0)
+
+    def from_kinks(self, cache: Cache, ctx: Context) -> list[Array]:
+        """a - low and high - a"""
+        return list(cache)
 
 
 @dataclass(frozen=True)
@@ -245,28 +264,36 @@ def hessian(
 
 def differentiable(model: PredictionMixin, X: RowsLike, of: str, outputs: Any) -> Differentiable:
     """Return f as a function of checked rows X. of, outputs: as in `Trained.jacobian`."""
-    network, scale, dtype, width = model.network, model.target_scale, model.dtype, model.network.fan_out
+    network, dtype = model.network, model.dtype
     is_answer = check_choice(of, ANSWERS, "of")
-    ends: list[tuple[Layer, Any]] = []
-    if scale is not None:
-        mean, std, *limits = (
-            part.astype(dtype)
-            for part in side_by_side(np.empty(width), *(each for each in scale if each is not None))
-        )
-        ends = [(Scale(), ScaleParams(std)), (Shift(), ShiftParams(mean))]
-        if limits and is_answer:
-            ends.append((Clamp(), tuple(limits)))
-    if is_answer:
-        ends += [(layer, ()) for layer in answer_layers(network.loss)]
     links, params = network.links, network.unflatten(model.theta)
-    for layer, own in ends:
-        before, width = width, layer.width(width)
-        links, params = (*links, Link(layer.kind, 0, layer, before, width, ())), (*params, own)
-    vectors = np.eye(width, dtype=dtype)
+    for link, own in links_after(network, model.target_scale, dtype, is_answer):
+        links, params = (*links, link), (*params, own)
+    vectors = np.eye(links[-1].fan_out if links else network.fan_out, dtype=dtype)
     if is_answer and model.task == "binary":
         vectors = np.asarray([[-1], [1]], dtype)  # of 1 - p and p
     chosen = vectors[check_outputs(outputs, len(vectors))][None]
     return Differentiable(links, params, Context(states=model.states), chosen, X)
+
+
+def links_after(
+    network: Network, scale: TargetScale | None, dtype: Any, is_answer: bool
+) -> Iterator[tuple[Link, Any]]:
+    """Iterate over the links from a network's last output to its outputs in the targets' units or to its answer.
+
+    Each with its parameters; their number -1 is no place in the network.
+    """
+    ends: list[tuple[Layer, Any]] = []
+    width = network.fan_out
+    if scale is not None:
+        given = (part for part in scale if part is not None)
+        own = TargetScale(*(part.astype(dtype) for part in side_by_side(np.empty(width), *given)))
+        ends = [(Restore(), own), *([(Clamp(), own)] if is_answer and own.clamps else [])]
+    if is_answer:
+        ends += [(layer, ()) for layer in answer_layers(network.loss) if not layer.is_identity]
+    for layer, params in ends:
+        before, width = width, layer.width(width)
+        yield Link(layer.kind, -1, layer, before, width, ()), params
 
 
 def check_outputs(outputs: object, count: int) -> NDArray[np.int64]:

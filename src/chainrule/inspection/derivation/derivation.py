@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.settings import check_count
 from chainrule.errors import ConfigError
+from chainrule.formulas.layers import Link, Rescale
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
-from chainrule.inspection.derivation.graph import Graph
+from chainrule.inspection.derivation.graph import Floats, Graph
 from chainrule.inspection.derivation.markup import (
     TEXT,
     Expression,
@@ -28,7 +30,9 @@ from chainrule.inspection.derivation.markup import (
 )
 from chainrule.inspection.derivation.tree import Node, Part, Term, cell
 from chainrule.inspection.walk import Walk
+from chainrule.network.answers import task_of
 from chainrule.network.network import Slot
+from chainrule.trained.derivatives import links_after
 
 
 @records.kind("equation")
@@ -82,9 +86,9 @@ def written(term: Term) -> Expression:
 
 
 def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
-    """Choose the equations to write, from the number to the loss, and count the omitted derivatives.
+    """Choose the equations to write, from the number to the end, and count the omitted derivatives.
 
-    The heaviest path to the loss first, then by contribution to the whole, until `nodes` are written.
+    The heaviest path to the end first, then by contribution to the whole, until `nodes` are written.
     """
     check_count(terms, "terms")
     check_count(nodes, "nodes")
@@ -120,24 +124,26 @@ def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
 
 
 def equation_of(node: Node, terms: int) -> Equation:
-    """Write one derivative; one with a single term is multiplied through to the next sum or the loss."""
+    """Write one derivative; one with a single term is multiplied through to the next sum or the end."""
     if node.leaf is not None:
         return Equation(node, [], None, 0, 0.0)
     if node.count != 1:
         return Equation(node, *_split(node, terms))
     factors: list[Expression] = []
     partials: list[Expression] = []
-    at = node
-    while at.leaf is None and at.count == 1:
+    at: Node | None = node
+    while at is not None and at.leaf is None and at.count == 1:
         (term,), _, _ = at.largest(1)
-        if term.node is None:  # only the penalty, of a weight without effect
-            return Equation(node, [term], None, 0, 0.0)
+        top = node.graph.symbol if term.node is None else term.node.of
         factors.append(term.factor)
-        partials.append(Partial(term.node.of, at.of, term.factor.value))
+        partials.append(Partial(top, at.of, term.factor.value))
         at = term.node
-    partials.append(at.symbol)
-    whole = Term(Product(*factors), at) if at.leaf is None else Term(Product(*factors, at.leaf), None)
-    return Equation(node, [whole], Product(*partials), 0, 0.0)
+    if at is not None:
+        partials.append(at.symbol)
+        if at.leaf is not None:
+            factors.append(at.leaf)
+    whole = Term(Product(*factors), None if at is None or at.leaf is not None else at)
+    return Equation(node, [whole], Product(*partials) if len(partials) > 1 else None, 0, 0.0)
 
 
 def _split(node: Node, terms: int) -> tuple[list[Term], None, int, float]:
@@ -168,6 +174,8 @@ def beneath(left: str, rows: Iterable[str]) -> str:
 
 NAME = re.compile(r"\s*(\w+?)(?:\.(\w+))?\s*(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?\s*")
 INPUTS = ("input", "x")
+OUTPUTS = {"output": False, "outputs": False, "answer": True}
+"""The names of what is derived besides the loss, and whether it is a prediction."""
 
 
 @records.kind("descent_step", also=("expected",))
@@ -201,22 +209,23 @@ class Step(NamedTuple):
 
 @records.kind("derivation")
 class Derivation(records.Shown):
-    """dL by one number, written out. Created by `Trace.derive`; print it, or display it in a notebook.
+    """dL by one number, or an output's derivative, written out. Created by `Trace.derive`; print it, or display it.
 
     tree: the derivative as a sum of terms, a `Node`.  value: the value of the tree.  numeric: the central difference.
     name: the number's name, as passed to `derive`.  at: its value.
+    of: what is derived, "loss", "output[1]" or "answer[1]".  of_value: its value.
     """
 
-    def __init__(
-        self, trace: Walk, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool
-    ) -> None:
+    def __init__(self, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool = False) -> None:
         """Store the tree; called by `derive`."""
-        self.trace, self.name, self.tree = trace, name, tree
-        self._probe, self.at = prober(trace, place, is_weight)
+        graph = tree.graph
+        self.trace, self.name, self.tree = graph.trace, name, tree
+        self.of, self.of_value = graph.of, graph.symbol.value
+        self._probe, self.at = prober(graph, place, is_weight)
 
     @property
     def value(self) -> float:
-        """dL by the number: the sum of the tree's terms, each a product of the factors along it."""
+        """The derivative: the sum of the tree's terms, each a product of the factors along it."""
         return self.tree.value
 
     @cached_property
@@ -231,7 +240,7 @@ class Derivation(records.Shown):
 
     @property
     def numeric(self) -> float:
-        """The central difference, computed from losses on both sides without derivatives."""
+        """The central difference, computed from the values on both sides without derivatives."""
         return self.difference.value
 
     @property
@@ -243,10 +252,10 @@ class Derivation(records.Shown):
     # --- written out ---------------------------------------------------------------------------------------------
 
     def text(self, terms: int = 4, nodes: int = 12) -> str:
-        """Return the derivation in symbols and numbers, from the number to the loss.
+        """Return the derivation in symbols and numbers, from the number to the loss or the output.
 
         terms: the maximum number of terms shown per sum, the largest first; the exact sum of the others is one term.
-        nodes: the maximum number of derivatives written out: those on the largest path to the loss first, then the
+        nodes: the maximum number of derivatives written out: those on the largest path to the end first, then the
         largest.
         """
         return records.written(self, "as_text", terms, nodes)
@@ -265,6 +274,8 @@ class Derivation(records.Shown):
         return records.labeled(
             self,
             {
+                "of": self.of,
+                "of_value": self.of_value,
                 "name": self.name,
                 "at": self.at,
                 "value": self.value,
@@ -291,7 +302,14 @@ class Derivation(records.Shown):
     # --- gradient descent ----------------------------------------------------------------------------------------
 
     def step(self, learning_rate: float) -> Step:
-        """Compute the gradient descent update of this number only, and the loss after it."""
+        """Compute the gradient descent update of this number only, and the loss after it.
+
+        Raises ConfigError for the derivative of an output.
+        """
+        if self.of != "loss":
+            raise ConfigError(
+                f"a step lowers the loss, but this is the derivative of {self.of}; derive {self.name} without of."
+            )
         after = self.at - learning_rate * self.value
         old, new = self._probe(self.at), self._probe(after)
         change = new.minus(old)
@@ -300,38 +318,104 @@ class Derivation(records.Shown):
         return Step(self.name, learning_rate, self.value, self.at, after, loss, loss + change, formula)
 
 
-def derive(trace: Walk, what: str) -> Derivation:
-    """Derive a number of a float64 trace, by name.
+class OutputGraph(Graph):
+    """The graph of one output, which is in place of L: an output in the targets' units, or a number of the answer.
 
-    Raises ConfigError for an unknown name, and if the trace contains NaN or infinity.
+    The answer is a column of `predict_proba`, of two classes 1 - p or p, or in regression a number of `predict`.
     """
-    found = NAME.fullmatch(what) if isinstance(what, str) else None
-    if found is None:
-        raise ConfigError(f"what must name one number, such as 'dense_1.W[0,2]' or 'input[5]', not {what!r}.")
-    name, field = found[1], found[2]
-    index = tuple(int(i) for i in found[3].split(",")) if found[3] else ()
-    _check_finite(trace)
-    graph = Graph(trace)
+
+    def __init__(self, trace: Walk, name: str, is_answer: bool, row: int, column: int) -> None:
+        """Build the graph. name: the symbol's letter.  row, column: of the number among all of them."""
+        ends = list(links_after(trace.network, trace.scale, np.float64, is_answer))
+        first, number = 0, column
+        if is_answer and task_of(trace.network.loss, trace.network.outputs) == "binary":
+            first, column = column, 0
+            if first == 0:
+                ends.append((Link("complement", -1, Rescale(-1.0, 1.0), 1, 1, ()), ()))
+        super().__init__(trace, ends, name, first)
+        self.of = f"{name}[{self.letters.index(row, number)}]"
+        self.row, self.column = row, column
+        self.symbol = self.out.symbol(row, column)
+        self.penalties = 0.0, 0.0
+
+    @cached_property
+    def start(self) -> Floats:
+        """1 for the output itself, 0 for the others: (batch, outputs)."""
+        start = np.zeros(self.out.value.shape)
+        start[self.row, self.column] = 1
+        return start
+
+    @property
+    def reached(self) -> Floats:
+        """1 for the output itself, as in `start`."""
+        return self.start
+
+    def leaf(self, i: int, k: int) -> Expression:
+        """1 for the output itself, else 0"""
+        return Number(float(self.start[i, k]))
+
+    def parts(self, out: Floats) -> Floats:
+        """The output alone (1,)"""
+        return out[self.row, self.column : self.column + 1]
+
+    def sides(self, out: Floats) -> Sequence[NDArray[np.bool_]]:
+        """None: kinks are those of layers"""
+        return ()
+
+
+def derive(trace: Walk, what: str, of: str = "loss") -> Derivation:
+    """Derive the loss, or an output, of a float64 trace by a number, both by name; see `Trace.derive`."""
+    name, field, index = _parsed("what", what, "one number, such as 'dense_1.W[0,2]' or 'input[5]'")
+    whole = _parsed("of", of, "the loss, 'output[1]' or 'answer[1]'")
+    with np.errstate(all="ignore"):  # what is not finite is named below
+        graph = Graph(trace) if whole == ("loss", None, ()) else _graph_of(trace, *whole)
+    _check_finite(graph)
     if field is None and name in INPUTS:
-        return _of_input(graph, name, index)
-    return _of_parameter(graph, name, field, index)
+        return _by_input(graph, name, index)
+    return _by_parameter(graph, name, field, index)
 
 
-def _of_input(graph: Graph, name: str, index: tuple[int, ...]) -> Derivation:
+def _parsed(argument: str, text: object, expected: str) -> tuple[str, str | None, tuple[int, ...]]:
+    """Return the parts of a name: link, parameter and index. Raises ConfigError for another form."""
+    found = NAME.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ConfigError(f"{argument} must name {expected}, not {text!r}.")
+    return found[1], found[2], tuple(int(i) for i in found[3].split(",")) if found[3] else ()
+
+
+def _graph_of(trace: Walk, name: str, field: str | None, index: tuple[int, ...]) -> OutputGraph:
+    if field is not None or name not in OUTPUTS:
+        given = name + (f".{field}" if field else "")
+        raise ConfigError(f"of must name the loss, 'output[1]' or 'answer[1]', not {given!r}.")
+    network, is_answer = trace.network, OUTPUTS[name]
+    width = network.outputs if is_answer else network.fan_out
+    if is_answer and task_of(network.loss, width) == "binary":
+        width = 2
+    place = _place(trace, name, index, width, ("an output", 1, "output"))
+    return OutputGraph(trace, "answer" if is_answer else "output", is_answer, *place)
+
+
+def _by_input(graph: Graph, name: str, index: tuple[int, ...]) -> Derivation:
     trace = graph.trace
-    if len(index) == 1 and trace.n == 1:
-        index = (0, *index)
+    place = _place(trace, name, index, trace.x.shape[1], ("an input", 5, "feature"))
+    return Derivation(f"{name}[{graph.letters.index(*place)}]", place, cell(graph, graph.x, *place))
+
+
+def _place(
+    trace: Walk, name: str, index: tuple[int, ...], width: int, example: tuple[str, int, str]
+) -> tuple[int, int]:
+    """Return sample and column of an index, which may omit what there is only one of. Raises ConfigError."""
+    if len(index) < 2 and trace.n == 1:
+        index = (0, *(index or (0,) * (width == 1)))
     if len(index) != 2:
-        which = f"{name}[0,5]: the sample's index, then the feature's" if trace.n > 1 else f"{name}[5]"
-        raise ConfigError(f"an input of this trace of {trace.n:,} is named like {which}.")
-    _check(name, index, trace.x.shape)
-    place = (index[0], index[1])
-    return Derivation(
-        trace, f"{name}[{graph.letters.index(*place)}]", place, cell(graph, graph.x, *place), False
-    )
+        kind, k, column = example
+        which = f"{name}[0,{k}]: the sample's index, then the {column}'s" if trace.n > 1 else f"{name}[{k}]"
+        raise ConfigError(f"{kind} of this trace of {trace.n:,} is named like {which}.")
+    _check(name, index, (trace.n, width))
+    return index[0], index[1]
 
 
-def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, ...]) -> Derivation:
+def _by_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, ...]) -> Derivation:
     trace = graph.trace
     slots = {f"{slot.link.name}.{slot.field}": slot for slot in trace.network.slots}
     slot = slots.get(f"{name}.{field}")
@@ -349,21 +433,17 @@ def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, 
         edge, edge.parameter_cells(slot.field, index), partial(edge.parameter_factor, slot.field, index)
     )
     tree = Node(graph, of, [part], _penalty(graph, slot, of))
-    return Derivation(
-        trace,
-        f"{name}.{field}" + (f"[{','.join(map(str, index))}]" if index else ""),
-        place,
-        tree,
-        slot.parameter.is_weight,
-    )
+    shown = f"{name}.{field}" + (f"[{','.join(map(str, index))}]" if index else "")
+    return Derivation(shown, place, tree, slot.parameter.is_weight)
 
 
-def _check_finite(trace: Walk) -> None:
-    """Check that the trace is finite. Raises ConfigError with the first location that is not."""
+def _check_finite(graph: Graph) -> None:
+    """Check that a trace and the number derived are finite. Raises ConfigError with the first place that is not."""
+    trace, is_loss = graph.trace, graph.of == "loss"
     walk = [
         *((f"the output of {name}", values) for name, values in trace.outputs.items()),
-        ("the loss", np.asarray(trace.loss)),
-        *((f"dL by the output of {name}", values) for name, values in trace.grad_outputs.items()),
+        ("the loss" if is_loss else graph.of, np.asarray(graph.symbol.value)),
+        *((f"dL by the output of {name}", values) for name, values in trace.grad_outputs.items() if is_loss),
     ]
     bad = next((place for place, values in walk if not np.isfinite(values).all()), None)
     if bad is not None:
@@ -383,13 +463,13 @@ def _check(name: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:
 
 def _penalty(graph: Graph, slot: Slot, w: Symbol) -> list[Term]:
     """Return the terms of a weight's penalty: l2 w and l1 sign(w)."""
-    network = graph.trace.network
     if not slot.parameter.is_weight:
         return []
+    l2, l1 = graph.penalties
     terms = []
-    if network.l2:
-        terms.append(Term(Product(Symbol("l2", "lambda", "", "2", network.l2), w), None))
-    if network.l1:
+    if l2:
+        terms.append(Term(Product(Symbol("l2", "lambda", "", "2", l2), w), None))
+    if l1:
         sign = FunctionCall("sign", w, float(np.sign(w.value)))
-        terms.append(Term(Product(Symbol("l1", "lambda", "", "1", network.l1), sign), None))
+        terms.append(Term(Product(Symbol("l1", "lambda", "", "1", l1), sign), None))
     return terms

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.formulas.layers import Context, Link
-from chainrule.inspection.walk import Walk
-from chainrule.network import backprop, objective
+from chainrule.inspection.derivation.graph import Graph
+from chainrule.network import backprop
 from chainrule.network.tree import places
 
 FIRST_STEP = 0.5
@@ -46,9 +46,9 @@ class Difference(NamedTuple):
 
 
 class Perturbation(NamedTuple):
-    """The loss at one value: each sample's part, and the side of each kink."""
+    """The loss or the output at one value: its parts, of a loss by sample, and the side of each kink."""
 
-    parts: NDArray[np.float64]  # (batch,)  s_i / sum_i s_i * loss_i
+    parts: NDArray[np.float64]  # (batch,)  s_i / sum_i s_i * loss_i; of an output (1,)
     penalty: float  # of the varied number
     sides: tuple[NDArray[np.bool_], ...]
 
@@ -119,24 +119,25 @@ def _same(here: Perturbation, *others: Perturbation) -> bool:
 
 
 def prober(
-    trace: Walk, place: int | tuple[int, int], is_weight: bool
+    graph: Graph, place: int | tuple[int, int], is_weight: bool
 ) -> tuple[Callable[[float], Perturbation], float]:
-    """Return the loss as a function of one number, theta[place] or x[place], and its current value."""
-    network, ctx = trace.network, trace.context()
+    """Return what the graph derives as a function of one number, theta[place] or x[place], and its current value."""
+    trace, ctx = graph.trace, graph.trace.context()
     theta, x = trace.theta.copy(), trace.x.copy()
-    tree = network.unflatten(theta)  # views, so that the passes see changes of theta
+    links = (*trace.network.links, *(link for link, _ in graph.ends))
+    # Views of theta, so that the passes see its changes.
+    tree = (*trace.network.unflatten(theta), *(params for _, params in graph.ends))
     moved: Any = theta if isinstance(place, int) else x
-    l2, l1 = (network.l2, network.l1) if is_weight else (0.0, 0.0)
+    l2, l1 = graph.penalties if is_weight else (0.0, 0.0)
     at = float(moved[place])
 
     def probe(t: float) -> Perturbation:
         moved[place] = t
         with np.errstate(all="ignore"):  # a large step may overflow, and is then discarded
-            out, caches = backprop.forward(network.links, tree, x, ctx)
-            parts = objective.parts(network.loss.value(out, trace.y), trace.share)
+            out, caches = backprop.forward(links, tree, x, ctx)
+            parts = graph.parts(out)
         moved[place] = at
-        residual = out - np.tile(trace.y, network.loss.members)
-        sides = [*_sides(network.links, caches, ctx), *(residual > kink for kink in network.loss.kinks)]
+        sides = [*_sides(links, caches, ctx), *graph.sides(out)]
         if l1:
             sides.append(np.array([t > 0]))
         return Perturbation(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))

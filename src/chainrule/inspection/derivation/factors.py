@@ -41,6 +41,7 @@ from chainrule.inspection.derivation.markup import (
     Sum,
     Symbol,
 )
+from chainrule.trained.derivatives import MeanAnswer
 
 # --- the factors of the chain rule: the derivative of each number of a trace by each number one link before it -------
 # A `Variable` is the output of one link, a (batch, width) array of cells. An `Edge` leads from a variable to one
@@ -65,12 +66,14 @@ class Variable:
     link: Link | None
     value: Floats
     letters: Letters
+    first: int = 0
+    """the number of the first column: 1 where only the second of two classes has one"""
     edges: list[Edge] = field(default_factory=list)
     """towards the loss; empty for the output"""
 
     def symbol(self, i: int, k: int) -> Symbol:
         """Return a cell's symbol with its value."""
-        return self.letters.cell(self.link, i, k, float(self.value[i, k]))
+        return self.letters.cell(self.link, i, self.first + k, float(self.value[i, k]))
 
     @property
     def n(self) -> int:
@@ -93,6 +96,13 @@ class Edge(ABC):
     def backward_size(self, size: Floats) -> Floats:
         """sum over target cells of |factor| * size: the size of the terms of `backward`; here of factors above 0."""
         return self.backward(size)
+
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """Return the paths from each source cell, given those from each target cell; here of factors of 1.
+
+        live: without those with a factor of 0.
+        """
+        return self.backward(counts)
 
     @abstractmethod
     def cells(self, i: int, k: int) -> Cells:
@@ -131,6 +141,11 @@ class DenseEdge(Edge):
         W: Floats = self.params.W
         return size @ np.abs(W).T
 
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """sum_j counts[i,j], live over the j with W[k,j] not 0"""
+        reached: Floats = counts @ ((self.params.W != 0) | (not live)).astype(np.float64).T
+        return reached
+
     def cells(self, i: int, k: int) -> Cells:
         """Return all cells of row i: a dense output depends on every input of its row."""
         W = self.params.W
@@ -163,6 +178,10 @@ class SoftmaxEdge(Edge):
         a = self.target.value
         pulled: Floats = a * (size + (size * a).sum(1, keepdims=True))
         return pulled
+
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """sum_j counts[i,j]"""
+        return np.broadcast_to(counts.sum(1, keepdims=True), counts.shape)
 
     def cells(self, i: int, k: int) -> Cells:
         """Return all cells of row i: softmax mixes the row."""
@@ -204,6 +223,10 @@ class BatchNormEdge(Edge):
         scale: Floats = np.abs(self.params.gamma / self.std)
         x_hat = np.abs(self.x_hat)
         return scale * (size + size.mean(0) + x_hat * (size * x_hat).mean(0) if self.training else size)
+
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """sum_i counts[i,k] with batch statistics, else counts"""
+        return np.broadcast_to(counts.sum(0), counts.shape) if self.training else counts
 
     def cells(self, i: int, k: int) -> Cells:
         """Return one column in training, one of its cells in prediction."""
@@ -256,6 +279,11 @@ class CellwiseEdge(Edge):
     def backward_size(self, size: Floats) -> Floats:
         """|factors| * size"""
         return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
+
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """counts, live where the factor is not 0"""
+        own: Floats = counts[:, self.offset : self.offset + self.factors.shape[1]]
+        return own * (self.factors != 0) if live else own
 
     def cells(self, i: int, k: int) -> Cells:
         """Return the single cell that depends on this cell."""
@@ -457,6 +485,10 @@ class InPlaceEdge(Edge):
         """sum over the column's numbers of |factor| size"""
         return self.gathered(np.abs(self.factors) * size)
 
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """sum over the column's numbers of counts, live of those with a factor"""
+        return self.gathered(counts * ((self.factors != 0) | (not live)))
+
     def gathered(self, values: Floats) -> Floats:
         """Sum values of the output (batch, fan_out) by the column of x that they depend on."""
         summed: Floats = sums_by(np.array(self.sources), values.T, self.link.fan_in).T
@@ -614,6 +646,10 @@ class GroupedDenseEdge(Edge):
         """sum_j |W_g[k,j]| size_g[i,j]"""
         return self.by_group(size, np.abs(self.W))
 
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """sum_j counts_g[i,j], live over the j with W_g[k,j] not 0"""
+        return self.by_group(counts, (self.W != 0) | (not live))
+
     def by_group(self, delta: Floats, W: Floats) -> Floats:
         """sum_j W_g[k,j] delta_g[i,j] with another W (groups, n, units)"""
         parts = np.split(delta, self.groups, axis=1)
@@ -719,6 +755,11 @@ class OwnEdge(Edge):
         """|J|^T size"""
         return (size.ravel() @ np.abs(self.jacobian)).reshape(self.source.value.shape)
 
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """The counts of the target cells with a nonzero factor"""
+        reached: Floats = counts.ravel() @ (self.jacobian != 0).astype(np.float64)
+        return reached.reshape(self.source.value.shape)
+
     def cells(self, i: int, k: int) -> Cells:
         """Return the cells with a nonzero factor."""
         return self._nonzero(self.jacobian[:, i * self.source.value.shape[1] + k])
@@ -751,6 +792,26 @@ class OwnEdge(Edge):
         letters = self.source.letters
         symbol = letters.parameter(self.link, name, index, float(getattr(self.params, name)[index]))
         return Partial(self.target.symbol(row, column), symbol, float(number[0]))
+
+
+class MeanAnswerEdge(OwnEdge):
+    """answer = mean_g a_g      d answer[i,j]/da_g[i,k] = 1/members for j = k
+
+    Of probabilities p_g = softmax(a_g): 1/members p_g[i,j] ([j = k] - p_g[i,k]).
+    """
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """1/members, or that times p_j (1 - p_j) or -p_j p_k"""
+        layer, source, n = self.link.layer, self.source, self.link.fan_out
+        assert isinstance(layer, MeanAnswer)
+        share = Fraction(Number(1.0), Number(float(layer.members)))
+        if layer.answer.is_identity:
+            return share
+        first, k = k // n * n, k % n
+        own, _ = layer.answer.forward((), source.value[i : i + 1, first : first + n], Context())
+        z = source.letters.row(source.link, i, f"{first}:{first + n}")
+        p_j, p_k = (FunctionCall("softmax", z, float(own[0, at]), below=str(at)) for at in (column, k))
+        return Product(share, p_j, Sum(Number(1.0), (-1, p_k)) if column == k else Sum((-1, p_k)))
 
 
 # --- the edge of a link
@@ -807,4 +868,5 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Params,
         case ("standardize", ()):
             return OverDeviationEdge(link, source, target, ones / ctx.state[1])
     _, cache = layer.forward(params, z, ctx)
-    return OwnEdge(link, source, target, lambda one: layer.backward(params, cache, one, ctx)[1], params, ctx)
+    of_kind = MeanAnswerEdge if isinstance(layer, MeanAnswer) else OwnEdge
+    return of_kind(link, source, target, lambda one: layer.backward(params, cache, one, ctx)[1], params, ctx)

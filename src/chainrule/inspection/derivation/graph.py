@@ -1,19 +1,19 @@
 """A traced network as a graph of variables and edges, with dL by every cell.
 
 The edge through a link is that of its layer's operation, see `edge_of_link`. At the end is dL/d out: the sample's
-weight times the derivative of the loss.
+weight times the derivative of the loss. The graph of an output has it in place of L, and 1 at the end.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Params
 from chainrule.errors import ConfigError
 from chainrule.formulas.activations import sigmoid
 from chainrule.formulas.layers import (
@@ -148,21 +148,39 @@ ADD, CONCATENATE = (Operation("add"),), (Operation("concat"),)
 
 
 class Graph:
-    """The variables of a trace in forward order, and the edges between them."""
+    """The variables of a trace in forward order, and the edges between them; dL by every cell.
 
-    def __init__(self, trace: Walk) -> None:
-        """Build the graph of a float64 trace."""
-        self.trace = trace
-        self.letters = Letters(trace)
+    of: what is derived.  symbol: its symbol, L.  ends: the links after the network's own, with their parameters.
+    penalties: l2 and l1.
+    """
+
+    of = "loss"
+
+    def __init__(
+        self, trace: Walk, ends: Sequence[tuple[Link, Params]] = (), name: str = "", first: int = 0
+    ) -> None:
+        """Build the graph of a float64 trace. name, first: of the last variable of ends, and of its first column."""
+        self.trace, self.ends = trace, tuple(ends)
+        self.letters = Letters(trace, of_chain=not ends)
+        self.symbol = self.letters.loss
+        self.penalties = trace.network.l2, trace.network.l1
         self.x = Variable(None, trace.x, self.letters)
         self.variables = [self.x]
         self.edges: dict[str, Edge] = {}
         """the edge of each link with parameters, by link name"""
         self.out = fold(trace.network.links, self.x, self._step, trace.tree, enters=_walks_branches)
-        # (batch, outputs): d loss_i / d out_i
-        self.gradient: Floats = trace.network.loss.gradient(trace.out, trace.y)
+        for number, (link, params) in enumerate(self.ends, 1):
+            ctx, source = trace.context(link), self.out
+            value, _ = link.layer.forward(params, source.value, ctx)
+            if number < len(self.ends):
+                self.out = Variable(link, value, self.letters)
+            else:
+                self.out = Variable(link._replace(name=name), value, self.letters, first)
+            source.edges.append(edge_of_link(link, source, self.out, params, ctx))
+            self.variables.append(self.out)
         self._deltas: dict[int, Floats] = {}
         self._sizes: dict[int, Floats] = {}
+        self._paths: tuple[dict[int, Floats], dict[int, Floats]] = ({}, {})
 
     def _step(self, link: Link, source: Variable, ends: Sequence[Variable], theta: Array) -> Variable:
         """Add a link after a source, or a block after the ends of its chains; return its output."""
@@ -189,37 +207,71 @@ class Graph:
                 end.edges.append(OwnEdge(link, end, target, partial(_part_of, layer, ctx, number)))
             offset += end.value.shape[1] if ops == CONCATENATE else 0
 
-    # --- dL by a cell --------------------------------------------------------------------------------------------
+    # --- the number at the end -----------------------------------------------------------------------------------
 
-    def delta(self, variable: Variable) -> Floats:
-        """Compute dL by each cell of a variable (batch, width): the sum over its edges of factor times delta."""
-        return self._back_to(variable, self._deltas, lambda leaf: leaf, lambda edge, d: edge.backward(d))
+    @cached_property
+    def gradient(self) -> Floats:
+        """d loss_i / d out_i (batch, outputs)"""
+        gradient: Floats = self.trace.network.loss.gradient(self.trace.out, self.trace.y)
+        return gradient
 
-    def size(self, variable: Variable) -> Floats:
-        """Compute the same sum of absolute values: the size of a derivative's terms."""
-        return self._back_to(variable, self._sizes, np.abs, lambda edge, d: edge.backward_size(d))
+    @cached_property
+    def start(self) -> Floats:
+        """dL/d out (batch, outputs)"""
+        return np.asarray(objective.gradient(self.gradient, self.trace.share))
 
-    def _back_to(
-        self,
-        variable: Variable,
-        known: dict[int, Floats],
-        start: Callable[[Floats], Floats],
-        backward: Callable[[Edge, Floats], Floats],
-    ) -> Floats:
-        """Propagate from the loss back to a variable, and cache all intermediate results."""
-        for v in reversed(self.variables):  # those that depend on v come after it
-            if id(v) not in known and v is self.out:
-                known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
-            elif id(v) not in known:
-                known[id(v)] = np.sum([backward(edge, known[id(edge.target)]) for edge in v.edges], axis=0)
-            if v is variable:
-                break
-        return known[id(variable)]
+    @property
+    def reached(self) -> Floats:
+        """1 for each output that affects L (batch, outputs)."""
+        return np.ones(self.out.value.shape)
 
     def leaf(self, i: int, k: int) -> Expression:
         """Return dL by an output as a formula."""
         weight = share(self.trace, self.letters, i)
         return Product(weight, derivative(self.trace, self.out, self.gradient, i, k))
+
+    def parts(self, out: Floats) -> Floats:
+        """Return the parts (batch,) of the L of some outputs (batch, outputs), without the penalty."""
+        losses = self.trace.network.loss.value(out, self.trace.y)
+        return np.asarray(objective.parts(losses, self.trace.share))
+
+    def sides(self, out: Floats) -> Sequence[NDArray[np.bool_]]:
+        """Return for each output the side of each kink of the loss."""
+        loss = self.trace.network.loss
+        residual = out - np.tile(self.trace.y, loss.members)
+        return [residual > kink for kink in loss.kinks]
+
+    # --- its derivative by a cell --------------------------------------------------------------------------------
+
+    def delta(self, variable: Variable) -> Floats:
+        """Compute dL by each cell of a variable (batch, width): the sum over its edges of factor times delta."""
+        return self._back_to(variable, self._deltas, self.start, lambda edge, d: edge.backward(d))
+
+    def size(self, variable: Variable) -> Floats:
+        """Compute the same sum of absolute values: the size of a derivative's terms."""
+        return self._back_to(variable, self._sizes, np.abs(self.start), lambda edge, d: edge.backward_size(d))
+
+    def paths(self, variable: Variable, live: bool = False) -> Floats:
+        """Count the paths from each cell of a variable to L; live: without those with a factor of 0."""
+        start = (self.start != 0).astype(np.float64) if live else self.reached
+        return self._back_to(variable, self._paths[live], start, lambda edge, d: edge.paths(d, live))
+
+    def _back_to(
+        self,
+        variable: Variable,
+        known: dict[int, Floats],
+        start: Floats,
+        backward: Callable[[Edge, Floats], Floats],
+    ) -> Floats:
+        """Propagate from the end back to a variable, and cache all intermediate results."""
+        for v in reversed(self.variables):  # those that depend on v come after it
+            if id(v) not in known and v is self.out:
+                known[id(v)] = start
+            elif id(v) not in known:
+                known[id(v)] = np.sum([backward(edge, known[id(edge.target)]) for edge in v.edges], axis=0)
+            if v is variable:
+                break
+        return known[id(variable)]
 
     def edge_of(self, name: str) -> Edge:
         """Return the edge of a link's parameters."""

@@ -37,13 +37,17 @@ def _is_function(link: Link) -> bool:
 class Letters:
     """Symbols for the numbers of one trace."""
 
-    def __init__(self, trace: Walk) -> None:
-        """Choose the letters for the network."""
+    def __init__(self, trace: Walk, of_chain: bool = True) -> None:
+        """Choose the letters for the network. of_chain: whether a chain of single neurons has the lesson's."""
         network = trace.network
         links = list(network.walk())
         self.single = trace.n == 1
         self.is_chain = (
-            self.single and network.inputs == 1 and not (network.l2 or network.l1) and _is_chain(links)
+            of_chain
+            and self.single
+            and network.inputs == 1
+            and not (network.l2 or network.l1)
+            and _is_chain(links)
         )
         dense = [link.name for link in links if type(link.layer) is Dense]
         self.depth = {name: len(dense) - 1 - i for i, name in enumerate(dense)}
@@ -90,8 +94,9 @@ class Letters:
         return self._output(link, f"{where},{columns}" if where and columns else where or columns, 0.0)
 
     def _output(self, link: Link | None, where: str, value: float) -> Symbol:
-        if link is None:
-            return Symbol("x" + (f"[{where}]" if where else ""), "x", "", where, value)
+        if link is None or link.number < 0:  # the input, or a number computed after the network
+            name = "x" if link is None else link.name
+            return Symbol(name + (f"[{where}]" if where else ""), name, "", where, value)
         return self.of_link(link, "a" if isinstance(link.layer, Activation) else "z", where, value)
 
     def parameter(self, link: Link, field: str, index: tuple[int, ...], value: float) -> Symbol:

@@ -1,4 +1,7 @@
-"""dL by one number as a sum of products, each containing dL by a variable nearer to the loss."""
+"""dL by one number as a sum of products, each containing dL by a variable nearer to the loss.
+
+Of an output in place of the loss likewise, with the output in place of L.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,11 @@ class Part(NamedTuple):
         """Return the values of an array like the edge's target at the cells."""
         return values[self.cells.rows, self.cells.columns]
 
+    def with_paths(self, graph: Graph) -> Part:
+        """Return the part without the cells that do not affect the number derived, such as other outputs."""
+        kept = self.at_cells(graph.paths(self.edge.target)) != 0
+        return self._replace(cells=Cells(*(each[kept] for each in self.cells)))
+
 
 @records.kind("derivation_node")
 class Node:
@@ -64,7 +72,8 @@ class Node:
         leaf: Expression | None = None,
     ) -> None:
         """Store the symbol of the number, and the edges with its terms."""
-        self.graph, self.parts, self._extra = graph, tuple(parts), tuple(extra)
+        self.graph, self._extra = graph, tuple(extra)
+        self.parts = tuple(part.with_paths(graph) for part in parts)
         self.of = of
         self.leaf = leaf
 
@@ -105,7 +114,7 @@ class Node:
     @property
     def symbol(self) -> Partial:
         """The derivative dL/d of the number, with its value."""
-        return Partial(self.graph.letters.loss, self.of, self.value)
+        return Partial(self.graph.symbol, self.of, self.value)
 
     def largest(self, count: int) -> tuple[list[Term], int, float]:
         """Return the terms of largest absolute value, and the number and the exact sum of the others."""
@@ -128,7 +137,9 @@ class Node:
             size = len(part.cells.rows)
             if number < size:
                 row, column = int(part.cells.rows[number]), int(part.cells.columns[number])
-                return Term(part.factor(row, column), cell(self.graph, part.edge.target, row, column))
+                node = cell(self.graph, part.edge.target, row, column)
+                # The derivative of an output by itself is 1, and not written.
+                return Term(part.factor(row, column), None if node.of == self.graph.symbol else node)
             number -= size
         return self._extra[number]
 

@@ -30,16 +30,25 @@ if TYPE_CHECKING:
 class Trace(Walk, records.Shown, records.TextResult):
     """One forward and backward pass. Created by `Model.trace`; print it for a table of the links."""
 
-    def derive(self, what: str) -> Derivation:
+    def derive(self, what: str, of: str = "loss") -> Derivation:
         """Write out the chain rule for one number: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
 
-        Indices count from 0, as in NumPy. In a batch, an input's first index is the sample: "x[0,5]" (x and input are
-        the same). It is computed in float64, from a copy of the trace if the model is in float32, to be compared with a
-        central difference. Raises ConfigError for an unknown name, and if the trace contains NaN or infinity.
+            trace.derive("input[5]", of="answer[1]")     # of the probability of the second class by an input
+
+        Of output f in place of L, from the last link back, each line over all paths through its link:
+
+            df/dz_L = e_f      df/da_{l-1} = df/dz_l W_l^T      df/dz_{l-1} = df/da_{l-1} f'(z_{l-1})
+
+        of: "loss"; "output[1]", in the targets' units; or "answer[1]", of the columns of `predict_proba`, in regression
+            of `predict`. Without batch statistics and dropout (training=False), `Model.jacobian` has the same numbers.
+        Indices count from 0, as in NumPy. In a batch, the first index of inputs and outputs is the sample: "x[0,5]" (x
+        and input are the same). It is computed in float64, from a copy of the trace if the model is in float32, to be
+        compared with a central difference. Raises ConfigError for an unknown name, a custom loss's answer, and if the
+        trace contains NaN or infinity.
         """
         from chainrule.inspection.derivation.derivation import derive
 
-        return derive(self.in_float64, what)
+        return derive(self.in_float64, what, of)
 
     def view(self, **settings: Any) -> Any:
         """Return the trace as a notebook widget that steps through both passes, like `Model.view`."""

@@ -14,19 +14,6 @@ import numpy as np
 from chainrule.formulas.layers import Activation, Dense, Link, ParametricActivation
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.inspection.derivation.derivation import Derivation, Equation, equation_of, equations
-from chainrule.inspection.derivation.factors import (
-    BatchNormEdge,
-    CellwiseEdge,
-    DenseEdge,
-    Edge,
-    EmbeddingEdge,
-    Floats,
-    GroupedDenseEdge,
-    InPlaceEdge,
-    OwnEdge,
-    SoftmaxEdge,
-    TakeEdge,
-)
 from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.markup import (
     TEXT,
@@ -60,45 +47,11 @@ def count_paths(node: Node) -> PathCounts:
 
 
 def _count(node: Node, live: bool) -> float:
-    graph = node.graph
-    counts: dict[int, Floats] = {}  # by variable: (batch, width)
-    for v in reversed(graph.variables):  # those that depend on v are after it
-        if v is graph.out:
-            ones = graph.delta(v) != 0 if live else np.ones(v.value.shape)
-            counts[id(v)] = np.asarray(ones, np.float64)
-        else:
-            counts[id(v)] = np.sum([_back(edge, counts[id(edge.target)], live) for edge in v.edges], axis=0)
     found = []
     for part in node.parts:
-        here = part.at_cells(counts[id(part.edge.target)])
+        here = part.at_cells(node.graph.paths(part.edge.target, live))
         found.append(float(here[part.cells.factors != 0].sum() if live else here.sum()))
     return math.fsum(found)
-
-
-def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
-    """Return the number of paths from each cell of an edge's source (batch, width), given those of its target."""
-    shape = edge.source.value.shape
-    match edge:
-        case DenseEdge() if live:
-            reached: Floats = counts @ (edge.params.W != 0).astype(np.float64).T
-            return reached
-        case CellwiseEdge():
-            own = counts[:, edge.offset : edge.offset + shape[1]]
-            return own * (edge.factors != 0) if live else own
-        case EmbeddingEdge() | TakeEdge():
-            return edge.backward(counts)  # there are none through a code
-        case GroupedDenseEdge():
-            return edge.by_group(counts, (edge.W != 0) | (not live))
-        case InPlaceEdge():
-            return edge.gathered(counts * (edge.factors != 0) if live else counts)
-        case BatchNormEdge():
-            return np.broadcast_to(counts.sum(0), shape) if edge.training else counts
-        case OwnEdge():
-            through: Floats = counts.ravel() @ (edge.jacobian != 0).astype(np.float64)
-            return through.reshape(shape)
-        case DenseEdge() | SoftmaxEdge():
-            return np.broadcast_to(counts.sum(1, keepdims=True), shape)
-    raise TypeError(f"no rule for {type(edge).__name__}")
 
 
 # --- formulas as JSON trees for the page, [tag, {attributes}, ...children], whose symbols refer to their numbers -----

@@ -10,6 +10,9 @@ from chainrule.views.words.en.phrases import samples
 from chainrule.views.words.en.trace import MODES
 from chainrule.views.words.facts import MAX_RELATIVE_ERROR
 
+LOSS = "loss"
+ONE = {LOSS: "a loss", "output": "an output", "answer": "an answer"}
+
 
 def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
     """The values of the chain rule and of the central difference, and their difference, each with its name."""
@@ -22,9 +25,11 @@ def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
 
 def place(derivation: Derivation) -> str:
     """The number itself: its names and its value."""
-    of = derivation.tree.of.plain
-    names = [of] if of == derivation.name else [of, derivation.name]
-    return f"where {' = '.join(names)} = {derivation.at:.6g}"
+    at = [(derivation.tree.of.plain, derivation.name, derivation.at)]
+    if derivation.of != LOSS:
+        at.append((derivation.tree.symbol.top.plain, derivation.of, derivation.of_value))
+    named = (f"{' = '.join(dict.fromkeys(names))} = {value:.6g}" for *names, value in at)
+    return f"where {' and '.join(named)}"
 
 
 def remarks(derivation: Derivation) -> list[str]:
@@ -35,7 +40,7 @@ def remarks(derivation: Derivation) -> list[str]:
     if math.isfinite(found.error) and found.error > MAX_RELATIVE_ERROR * largest > 0:
         remarks.append(
             f"the central difference is accurate only to about {found.error:.0e}: "
-            f"a loss of {derivation.trace.loss:.3g} has no more digits"
+            f"{ONE[derivation.of.partition('[')[0]]} of {derivation.of_value:.3g} has no more digits"
         )
     if EPS * derivation.magnitude > MAX_RELATIVE_ERROR * largest > 0:
         remarks.append(
@@ -99,16 +104,16 @@ def step(found: Step) -> str:
 
 def subtitle(derivation: Derivation) -> str:
     """The description of a page, under its heading."""
-    trace = derivation.trace
+    trace, of = derivation.trace, derivation.of
     return (
-        f"The derivative of the loss by {derivation.name}, {samples(trace.n)}, {MODES[trace.mode]}; "
-        f"loss {trace.loss:.6g}."
+        f"The derivative of {'the loss' if of == LOSS else of} by {derivation.name}, {samples(trace.n)}, "
+        f"{MODES[trace.mode]}; {of} {derivation.of_value:.6g}."
     )
 
 
 HEADS = ("term", "in numbers", "value")
 TWO_WAYS = "Two ways to one number"
-CHAIN = "The chain rule, from the number to the loss"
+CHAIN = "The chain rule, link by link"
 UNFOLD = (
     "Each line unfolds into its parts. A long sum shows its largest terms, and the exact sum of the others."
 )
