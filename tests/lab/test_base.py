@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from chainrule import ConfigError, ShapeError, lab
-from chainrule.lab import check_options
-from chainrule.lab.base import part, scaled
+from chainrule.lab import check_options, part, scaled
 from chainrule.views.experiments import Report
 from chainrule.views.figures import learning_curve
 from chainrule.views.tables import Table, cell, rendered

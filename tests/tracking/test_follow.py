@@ -9,8 +9,7 @@ import pytest
 
 from chainrule import Adam, Callback, OneCycle
 from chainrule.tracking import Tracker, follow
-from chainrule.tracking.settings import flat
-from chainrule.tracking.tracked import TrackedRun
+from chainrule.tracking.tracked import TrackedRun, flat
 from chainrule.training.events import EpochEnd, Finished, Progress, Started
 
 

@@ -62,12 +62,17 @@ def to_numbers(array: Array, names: Sequence[str] | None, name: str) -> Any:
                 if not is_number(value):
                     raise DataError(
                         f"{name} must contain numbers, not {str(value)[:40]!r} at row {row}, "
-                        f"{frames.column(k, names)}; "
+                        f"{column_named(k, names)}; "
                         "encode text and categories as numbers and fill in missing values first."
                     ) from error
         raise DataError(
             f"{name} must contain numbers; encode text and categories as numbers first."
         ) from error
+
+
+def column_named(k: int, names: Sequence[str] | None) -> str:
+    """Describe a column in an error: by name if known, else by index."""
+    return f"column {int(k)}" if names is None else f"column {names[int(k)]!r}"
 
 
 def is_number(value: Any) -> bool:
@@ -167,7 +172,7 @@ def _check_finite(X: RowsLike, name: str, names: Sequence[str] | None = None) ->
         if len(bad):
             row, column = bad[0]
             raise DataError(
-                f"{name} contains {rows[row, column]} at row {start + row}, {frames.column(column, names)}; "
+                f"{name} contains {rows[row, column]} at row {start + row}, {column_named(column, names)}; "
                 "fill in or drop missing values first."
             )
 

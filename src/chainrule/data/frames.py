@@ -62,11 +62,6 @@ def to_array(
     return frame.to_numpy(), None
 
 
-def column(k: int, names: Sequence[str] | None) -> str:
-    """Describe a column in an error: by name if known, else by index."""
-    return f"column {int(k)}" if names is None else f"column {names[int(k)]!r}"
-
-
 def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
     """Return the index of each known column among the given ones. Raises DataError that lists the missing ones."""
     where = {each: k for k, each in enumerate(came)}

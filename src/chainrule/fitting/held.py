@@ -21,7 +21,7 @@ from chainrule.tables.numbers import Targets
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.rows import as_matrix
 from chainrule.training.arguments import check_precision
-from chainrule.training.settings import as_optimizer
+from chainrule.training.options import as_optimizer
 from chainrule.trust.notice import Notices
 
 T = TypeVar("T")

@@ -41,8 +41,8 @@ from chainrule.training.arguments import check_precision
 from chainrule.training.callbacks import Callback, Checkpoint, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs, of_each
 from chainrule.training.history import History
+from chainrule.training.options import as_schedule
 from chainrule.training.run import Run, RunSettings, samples_of
-from chainrule.training.settings import as_schedule
 from chainrule.training.time_limit import JUDGED, Shortfall
 
 Numbers = NDArray[np.float64]

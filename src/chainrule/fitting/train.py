@@ -52,8 +52,8 @@ from chainrule.tables.splits import holdout
 from chainrule.tables.structure import Split, check_split
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
+from chainrule.training.options import as_optimizer
 from chainrule.training.run import Run
-from chainrule.training.settings import as_optimizer
 from chainrule.training.time_limit import SHARE, TimeLimit
 from chainrule.trust.scorers import HeldOutScorer
 

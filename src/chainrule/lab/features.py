@@ -27,7 +27,7 @@ from chainrule.inspection.features.features import (
 )
 from chainrule.inspection.features.representations import cka_matrix, linear_cka, linear_probe
 from chainrule.inspection.trace.regions import Ball, Box
-from chainrule.lab.base import Progress, check_options, part, scaled
+from chainrule.lab import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.training.run import Run

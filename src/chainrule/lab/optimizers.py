@@ -36,7 +36,7 @@ from chainrule.formulas.optimizers import (
     Optimizer,
     RMSprop,
 )
-from chainrule.lab.base import Progress, check_options, part, scaled
+from chainrule.lab import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network import objective
 from chainrule.network.network import Network

@@ -20,7 +20,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam
-from chainrule.lab.base import Progress, check_options, part, scaled
+from chainrule.lab import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import evaluate

@@ -19,7 +19,7 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context, Dense, ReLU, Sigmoid, Tanh
 from chainrule.formulas.losses import MeanSquaredError
-from chainrule.lab.base import Progress, check_options, part, scaled
+from chainrule.lab import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network import backprop
 from chainrule.network.network import Network

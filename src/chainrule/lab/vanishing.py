@@ -18,7 +18,7 @@ from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Sigmoid, Tanh
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import SGD
-from chainrule.lab.base import Progress, check_options, scaled
+from chainrule.lab import Progress, check_options, scaled
 from chainrule.model import Model
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network

@@ -21,7 +21,7 @@ from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import Dense, Tanh
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam, GradientDescent
-from chainrule.lab.base import Progress, check_options, scaled
+from chainrule.lab import Progress, check_options, scaled
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import evaluate
 from chainrule.training.without_backprop import (

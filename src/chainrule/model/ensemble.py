@@ -201,12 +201,12 @@ class Ensemble(FileMixin):
         Raises ConfigError for a solver such as LBFGS and for invalid settings, ShapeError for shapes that do not match,
         DataError for unusable values, and NonFiniteError if the last member diverges.
         """
-        from chainrule.training import as_callbacks, settings
+        from chainrule.training import as_callbacks
         from chainrule.training.arguments import checked_fit
         from chainrule.training.ensemble import ByMembers, WholeEpochs
-        from chainrule.training.options import Clip, Compute, FitOptions, Schedules, with_former
+        from chainrule.training.options import Clip, Compute, FitOptions, Schedules, as_optimizer, with_former
 
-        if isinstance(settings.as_optimizer(optimizer), Solver):
+        if isinstance(as_optimizer(optimizer), Solver):
             raise ConfigError(
                 "an ensemble is trained with a first-order optimizer such as Adam, not with a solver."
             )

@@ -8,7 +8,6 @@ penalty depends on all weights W and on no sample: `Network.penalty`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +43,3 @@ def value(losses: Array, share: Array, penalty: object) -> Array:
 def gradient(slopes: Array, share: Array) -> Array:
     """dL/d out_i = share_i d loss_i / d out_i, (batch, outputs)."""
     return share[:, None] * slopes
-
-
-def total(sums: Iterable[Any], weight: float, penalty: Any) -> float:
-    """Compute L of samples in pieces, from each piece's sum_i s_i loss_i and the total weight."""
-    return sum(float(part) for part in sums) / weight + float(penalty)

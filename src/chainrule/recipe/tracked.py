@@ -11,7 +11,7 @@ from chainrule.recipe.folder import BOARD, can_go_on
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.settings import as_json
 from chainrule.tracking.follow import Follow
-from chainrule.tracking.settings import flat
+from chainrule.tracking.tracked import flat
 from chainrule.tracking.tracker import Tracker
 
 FORMS = ("tensorboard", "mlflow", "wandb", "trackio")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from chainrule.core import hints
-from chainrule.tracking.settings import Setting, flat
-from chainrule.tracking.tracked import Position, TrackedRun
+from chainrule.tracking.tracked import Position, Setting, TrackedRun, flat
 from chainrule.training.callbacks import Callback
 from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started
 from chainrule.training.listeners import Listener

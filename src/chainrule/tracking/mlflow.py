@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core.arrays import RowsLike
 from chainrule.errors import ConfigError
-from chainrule.tracking.settings import Setting
-from chainrule.tracking.tracked import Position, TrackedRun
+from chainrule.tracking.tracked import Position, Setting, TrackedRun
 from chainrule.tracking.tracker import Tracker, needed
 from chainrule.training.events import Ended, Failed, Interrupted
 

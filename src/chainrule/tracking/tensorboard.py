@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.settings import check_count
 from chainrule.tracking.follow import WITHIN
-from chainrule.tracking.settings import Setting
-from chainrule.tracking.tracked import Position, TrackedRun
+from chainrule.tracking.tracked import Position, Setting, TrackedRun
 from chainrule.tracking.tracker import Tracker, needed
 from chainrule.training.events import Ended
 from chainrule.training.run import Run

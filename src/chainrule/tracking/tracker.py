@@ -15,8 +15,7 @@ from chainrule import distributed
 from chainrule.core.settings import describe
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.tracking.follow import Follow, Guard, cause
-from chainrule.tracking.settings import Setting, flat
-from chainrule.tracking.tracked import TrackedRun
+from chainrule.tracking.tracked import Setting, TrackedRun, flat
 from chainrule.training.callbacks import Callback
 from chainrule.training.events import Event
 from chainrule.training.listeners import Listener

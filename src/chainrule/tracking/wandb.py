@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from chainrule.core.settings import check_choice
 from chainrule.errors import ConfigError
-from chainrule.tracking.settings import Setting
-from chainrule.tracking.tracked import Position, TrackedRun
+from chainrule.tracking.tracked import Position, Setting, TrackedRun
 from chainrule.tracking.tracker import Tracker, needed
 from chainrule.training.events import Ended, Failed, Interrupted
 

@@ -22,7 +22,6 @@ from chainrule.engines.native.engine import ROWS_PER_THREAD
 from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
 from chainrule.formulas.losses import Loss
-from chainrule.network import objective
 from chainrule.network.answers import decide, probabilities, scores, task_of, true_labels
 from chainrule.network.network import Network
 
@@ -124,7 +123,7 @@ def evaluate_outputs(
         return dict.fromkeys(("loss", *names), math.nan)
     sums = _weighted_losses(network, theta.dtype, out, samples)
     penalty = np.mean([network.penalty(network.unflatten(own)) for own in np.atleast_2d(theta)])
-    loss = objective.total(sums, float(samples.weight.sum()), penalty)
+    loss = sum(map(float, sums)) / float(samples.weight.sum()) + float(penalty)
     task = task_of(network.loss, network.outputs)
     y, predicted, score = samples.y, out, scores(network.loss, out)
     if samples.scale is not None:  # metrics are in the targets' own units, unlike the loss

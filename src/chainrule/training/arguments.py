@@ -28,9 +28,16 @@ from chainrule.trained.evaluation import metric_names
 from chainrule.training import fit as training
 from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
-from chainrule.training.options import FACTORS, Compute, FitOptions, Schedules
+from chainrule.training.options import (
+    FACTORS,
+    Compute,
+    FitOptions,
+    Schedules,
+    as_optimizer,
+    as_schedule,
+    named,
+)
 from chainrule.training.run import Run, RunSettings, Trainer
-from chainrule.training.settings import as_optimizer, as_schedule, named
 from chainrule.training.trainers import trainer_for
 from chainrule.training.without_backprop import Method, Search
 

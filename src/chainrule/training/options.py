@@ -1,4 +1,4 @@
-"""The arguments of `fit`: related ones grouped in objects, and all of them as one."""
+"""The arguments of `fit`: related ones grouped in objects, all of them as one, and names made into objects."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Literal, TypedDict
 
 from chainrule.core import hints
 from chainrule.core.elsewhere import FIT, instead_of
-from chainrule.core.settings import check_number
+from chainrule.core.settings import check_choice, check_number
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
-from chainrule.errors import instead
-from chainrule.formulas.optimizers import AnyOptimizer
-from chainrule.formulas.schedules import Schedule
+from chainrule.errors import ConfigError, instead, option
+from chainrule.formulas.optimizers import OPTIMIZERS, Adam, AnyOptimizer, Optimizer, Solver
+from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
 from chainrule.training.without_backprop import Method
 
 EngineName = Literal["auto", "native", "reference", "xla"]
@@ -180,3 +180,32 @@ def with_former(options: FitOptions, former: Former) -> FitOptions:
         )
         options = replace(options, **{argument: replace(owner, **{field: value})})
     return options
+
+
+def named(solver: Solver) -> str:
+    """Return a solver's name for a message: LBFGS, or lbfgs if settings are text."""
+    return instead(type(solver).__name__, solver.kind)
+
+
+def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
+    """Return an optimizer from an optimizer, its name, or None for Adam()."""
+    if optimizer is None:
+        return Adam()
+    if isinstance(optimizer, str):
+        made: AnyOptimizer = check_choice(optimizer, OPTIMIZERS, "optimizer")()
+        return made
+    if not isinstance(optimizer, (Optimizer, Solver)):
+        raise ConfigError(f"optimizer must be an optimizer such as Adam(1e-3), or a name, not {optimizer!r}.")
+    return optimizer
+
+
+def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Schedule:
+    """Return a schedule from a schedule, its name, or None for a constant rate."""
+    if isinstance(schedule, str):
+        schedule = check_choice(schedule, SCHEDULES, "schedule")()
+    schedule = Constant() if schedule is None else schedule
+    if not isinstance(schedule, Schedule):
+        raise ConfigError(f"schedule must be a schedule such as OneCycle(), or a name, not {schedule!r}.")
+    if isinstance(optimizer, Solver) and not isinstance(schedule, Constant):
+        raise ConfigError(f"{named(optimizer)} finds its own step lengths; omit {option('schedule')}.")
+    return schedule

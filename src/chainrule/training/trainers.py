@@ -21,8 +21,8 @@ from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training import loop
 from chainrule.training.callbacks import Checkpoint
 from chainrule.training.loop import finish_epoch, watching
+from chainrule.training.options import named
 from chainrule.training.run import Run, Trainer, samples_of
-from chainrule.training.settings import named
 from chainrule.training.without_backprop import Method
 
 

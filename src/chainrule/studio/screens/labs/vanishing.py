@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.engines import ENGINES
 from chainrule.formulas.optimizers import SGD
 from chainrule.inspection.flow.flow import measure
-from chainrule.lab.base import scaled
+from chainrule.lab import scaled
 from chainrule.lab.vanishing import (
     ARMS,
     BATCH_SIZE,
