@@ -35,6 +35,7 @@ inline T loss_value(Loss kind, T out, T y, T c) {
         case Loss::gamma: return out + y * exp_(-out);
         case Loss::tweedie: return exp_((T(2) - c) * out) / (T(2) - c) - y * exp_((T(1) - c) * out) / (T(1) - c);
         case Loss::sigmoid_cross_entropy: return softplus(out) - y * out;
+        case Loss::survival_cross_entropy: return std::abs(y) * softplus(y > 0 ? -out : out);
         case Loss::binary_cross_entropy: {
             const T tiny = std::numeric_limits<T>::min();
             return -(y * std::log(std::max(out, tiny)) + (T(1) - y) * std::log(std::max(T(1) - out, tiny)));
@@ -60,6 +61,7 @@ inline T loss_gradient(Loss kind, T out, T y, T c) {
         case Loss::gamma: return T(1) - y * exp_(-out);
         case Loss::tweedie: return exp_((T(2) - c) * out) - y * exp_((T(1) - c) * out);
         case Loss::sigmoid_cross_entropy: return sigmoid(out) - y;
+        case Loss::survival_cross_entropy: return std::abs(y) * sigmoid(out) - std::max(y, T(0));
         case Loss::binary_cross_entropy:
             return (out > tiny ? -y / out : T(0)) + (T(1) - out > tiny ? (T(1) - y) / (T(1) - out) : T(0));
         case Loss::categorical_cross_entropy: return out > tiny ? -y / out : T(0);

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.losses import Quantile as Quantile
     from chainrule.formulas.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
     from chainrule.formulas.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from chainrule.formulas.losses import SurvivalCrossEntropy as SurvivalCrossEntropy
     from chainrule.formulas.losses import Tweedie as Tweedie
     from chainrule.formulas.mean_over_members import MeanOverMembers as MeanOverMembers
     from chainrule.formulas.optimizers import LBFGS as LBFGS
@@ -129,7 +130,7 @@ _HOMES = {
     "inspection.flow.callback": "GradientFlow",
     "formulas.losses": (
         "BinaryCrossEntropy CategoricalCrossEntropy FocalCrossEntropy Gamma Huber Loss MeanAbsoluteError "
-        "MeanSquaredError Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy Tweedie"
+        "MeanSquaredError Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy SurvivalCrossEntropy Tweedie"
     ),
     "formulas.mean_over_members": "MeanOverMembers",
     "model": "Ensemble Model compare load open",

@@ -29,6 +29,7 @@ from chainrule import (
     Quantile,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
+    SurvivalCrossEntropy,
     Tweedie,
 )
 from chainrule.formulas import losses
@@ -131,6 +132,14 @@ BY_HAND = [
         3 / 4 * np.log(4),
         [-(3 + np.log(4)) / 32 * k for k in (-1, 6, -5)],
     ),
+    # sigmoid = (3, 1, 1, 3) / 4: survived, half survived, the event, and no longer there; |y| a - max(y, 0)
+    (
+        SurvivalCrossEntropy(),
+        np.log([3, 1 / 3, 1 / 3, 3]),
+        [1, 0.5, -1, 0],
+        -np.log(3 / 4) - np.log(1 / 4) / 2 - np.log(3 / 4),
+        [-1 / 4, -3 / 8, 1 / 4, 0],
+    ),
     # -log 1/4 - log(1 - 1/5); -1 / (1/4) and 1 / (4/5)
     (BinaryCrossEntropy(), [0.25, 0.2], [1, 0], -np.log(0.25) - np.log(0.8), [-4, 1.25]),
     (CategoricalCrossEntropy(), [0.25, 0.7, 0.05], [1, 0, 0], -np.log(0.25), [-4, 0, 0]),
@@ -151,7 +160,7 @@ def test_every_loss_has_numbers_by_hand():
 @every_loss
 def test_registry_knows_its_kind(loss):
     assert LOSSES[loss.kind] is type(loss)
-    assert loss.targets in {"real", "counts", "amounts", "positive", "binary", "classes"}
+    assert loss.targets in {"real", "counts", "amounts", "positive", "binary", "classes", "survived"}
     assert loss.domain in {"real", "probability"}
 
 
@@ -234,8 +243,9 @@ def test_logits_and_probabilities_are_the_same_loss():
 
 def test_sigmoid_cross_entropy_keeps_the_digits_of_a_small_loss():
     # log(1 + e^-40) = e^-40 - e^-80 / 2 ..., which 40 + that - 40 would round to 0
-    value, _ = one(SigmoidCrossEntropy(), [40], [1])
-    assert_allclose(value, np.exp(-40), rtol=1e-15)
+    for loss in (SigmoidCrossEntropy(), SurvivalCrossEntropy()):
+        value, _ = one(loss, [40], [1])
+        assert_allclose(value, np.exp(-40), rtol=1e-15)
 
 
 @both_precisions
@@ -251,7 +261,8 @@ def test_a_probability_of_zero(dtype):
 def test_predict_is_the_mean_or_the_probabilities():
     out = np.log([[1.0, 3.0]])
     assert_allclose(SoftmaxCrossEntropy().predict(out), [[0.25, 0.75]])  # 1 : 3
-    assert_allclose(SigmoidCrossEntropy().predict(out), [[0.5, 0.75]])  # 1 / (1 + 1), 3 / (1 + 3)
+    for loss in (SigmoidCrossEntropy(), SurvivalCrossEntropy()):
+        assert_allclose(loss.predict(out), [[0.5, 0.75]])  # 1 / (1 + 1), 3 / (1 + 3)
     assert_allclose(Poisson().predict(out), [[1, 3]])
     for loss in (MeanSquaredError(), Huber(), MeanAbsoluteError(), Quantile(), BinaryCrossEntropy()):
         assert loss.predict(out) is out

@@ -139,6 +139,7 @@ def targets_for(loss: Loss, samples: int, outputs: int, rng: np.random.Generator
         "positive": lambda: rng.gamma(2.0, size=(samples, outputs)),
         "binary": lambda: rng.integers(0, 2, (samples, outputs)),
         "classes": lambda: rng.integers(0, outputs, samples),
+        "survived": lambda: rng.choice([-1.0, 0.0, 0.4, 1.0], (samples, outputs)),
     }[loss.targets]()
 
 

@@ -206,6 +206,7 @@ LOSS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
         - y * out.exp() ** (1 - loss.power) / (1 - loss.power)
     ).sum(1),
     "focal_cross_entropy": focal,
+    "survival_cross_entropy": lambda loss, out, y: (y.abs() * F.softplus(-y.sign() * out)).sum(1),
     "sigmoid_cross_entropy": lambda loss, out, y: F.binary_cross_entropy_with_logits(
         out, y, reduction="none"
     ).sum(1),

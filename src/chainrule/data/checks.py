@@ -216,8 +216,11 @@ def check_targets(
         at = int(np.isfinite(y).all(1).argmin())
         raise DataError(f"{name} contains NaN or infinity at row {at}; drop the samples without a target.")
     low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
-    if loss.targets in ("binary", "classes") and (low < 0 or high > 1):
-        raise DataError(f"{name} must lie between 0 and 1 for {_named(loss)}; it spans {low:g} to {high:g}.")
+    least = {"binary": 0, "classes": 0, "survived": -1}.get(loss.targets)
+    if least is not None and (low < least or high > 1):
+        raise DataError(
+            f"{name} must lie between {least} and 1 for {_named(loss)}; it spans {low:g} to {high:g}."
+        )
     if loss.targets == "classes" and not np.allclose(y.sum(1), 1, atol=1e-6):
         raise DataError(
             f"each row of {name} must sum to 1 for {_named(loss)}; pass labels (n,) or probabilities."

@@ -46,7 +46,7 @@ class Loss(ABC):
 
     kind: its name in a file.
     targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "amounts" of at least 0, "positive" numbers,
-    "binary" labels 0 or 1, "classes" one-hot.
+    "binary" labels 0 or 1, "classes" one-hot, "survived" intervals of time from -1 to 1.
     domain: the content of out: any "real" number, or a "probability" from 0 to 1.
     any_unit: whether estimators of tables may train it on y standardized: (y - mean) / std. That is harmless only where
     the out with the least loss is then standardized alike, as for squared errors, and not where y has to be positive or
@@ -493,13 +493,8 @@ def sigmoid_cross_entropy_gradient(z: Array, y: Array) -> Array:
     return sigmoid(z) - y
 
 
-@dataclass(frozen=True)
-class SigmoidCrossEntropy(CrossEntropy):
-    """`sigmoid_cross_entropy`: binary or multilabel classification; predicts probabilities."""
-
-    kind, targets = "sigmoid_cross_entropy", "binary"
-    formula = by_kind
-    pair = (sigmoid_cross_entropy, sigmoid_cross_entropy_gradient)
+class SigmoidLoss(Loss):
+    """Base class of the losses of logits that stand alone, which predict sigmoid(out)."""
 
     def predict(self, out: Array) -> Array:
         """sigmoid(out)"""
@@ -512,6 +507,46 @@ class SigmoidCrossEntropy(CrossEntropy):
     def average(self, out: Array) -> Array:
         """log p / (1 - p), p = mean_i sigmoid(out_i), from log p and log(1 - p) to avoid cancellation"""
         return log_mean_exp(log_sigmoid(out)) - log_mean_exp(log_sigmoid(-out))
+
+
+@dataclass(frozen=True)
+class SigmoidCrossEntropy(SigmoidLoss, CrossEntropy):
+    """`sigmoid_cross_entropy`: binary or multilabel classification; predicts probabilities."""
+
+    kind, targets = "sigmoid_cross_entropy", "binary"
+    formula = by_kind
+    pair = (sigmoid_cross_entropy, sigmoid_cross_entropy_gradient)
+
+
+def survival_cross_entropy(z: Array, y: Array) -> Array:
+    """Negative log-likelihood of the time to an event, in nats, from the logits of surviving each interval of time.
+
+    -sum_k  y_k log a_k where y_k >= 0, else -y_k log(1 - a_k), a = sigmoid(z)          gradient: |y| a - max(y, 0)
+
+    y: 1 in the intervals that a row survived, -1 in that of its event, 0 in later ones. In the interval in which a row
+    was last seen, without an event, it is the part of it that had passed: the hazard is constant within an interval.
+    Source: Gensheimer, Narasimhan, A scalable discrete-time survival model for neural networks, PeerJ 7:e6257 (2019).
+    """
+    xp = namespace(z)
+    return (xp.abs(y) * (xp.maximum(-xp.sign(y) * z, 0) + xp.log1p(xp.exp(-xp.abs(z))))).sum(-1)
+
+
+def survival_cross_entropy_gradient(z: Array, y: Array) -> Array:
+    """|y| sigmoid(z) - max(y, 0)"""
+    xp = namespace(z)
+    return xp.abs(y) * sigmoid(z) - xp.maximum(y, 0)
+
+
+@dataclass(frozen=True)
+class SurvivalCrossEntropy(SigmoidLoss, PairedLoss):
+    """`survival_cross_entropy`: times to an event, also censored; predicts the probabilities to survive each interval.
+
+    Their product up to an interval is the probability to survive until its end.
+    """
+
+    kind, targets = "survival_cross_entropy", "survived"
+    formula = by_kind
+    pair = (survival_cross_entropy, survival_cross_entropy_gradient)
 
 
 class SoftmaxLoss(Loss):
@@ -677,7 +712,7 @@ LOSSES: dict[str, type[Loss]] = {
     loss.kind: loss
     for loss in (
         *(MeanSquaredError, Huber, MeanAbsoluteError, Quantile, Poisson, Gamma, Tweedie),
-        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, FocalCrossEntropy),
+        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, FocalCrossEntropy, SurvivalCrossEntropy),
         *(BinaryCrossEntropy, CategoricalCrossEntropy),
     )
 }

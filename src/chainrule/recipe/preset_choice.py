@@ -42,9 +42,9 @@ OF_CLASSIFIERS = ("sigmoid_cross_entropy", "softmax_cross_entropy")
 PLAIN_LOSSES = tuple(
     kind
     for kind, loss in LOSSES.items()
-    if loss.targets in ("binary", "classes") and kind not in OF_CLASSIFIERS
+    if loss.targets in ("binary", "classes", "survived") and kind not in OF_CLASSIFIERS
 )
-"""Losses of labels that no preset supports."""
+"""Losses of labels and of times that no preset supports."""
 CHOICES: dict[str, Any] = {
     "preset": {**PRESETS, ADDITIVE: None, BEST: None},
     "activation": {name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"},

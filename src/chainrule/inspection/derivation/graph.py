@@ -34,6 +34,7 @@ from chainrule.formulas.losses import (
     Quantile,
     SigmoidCrossEntropy,
     SoftmaxLoss,
+    SurvivalCrossEntropy,
     focal_slopes,
 )
 from chainrule.inspection.derivation.factors import (
@@ -123,6 +124,9 @@ def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
             return Sum(mean, (-1, y if loss.power == 1 else Product(y, inverse)))
         case SigmoidCrossEntropy():
             return Sum(FunctionCall("sigmoid", a, float(sigmoid(np.asarray(a.value)))), (-1, y))
+        case SurvivalCrossEntropy():
+            lost = Product(y, FunctionCall("sigmoid", a, float(sigmoid(np.asarray(a.value)))))
+            return Sum(lost, (-1, y)) if y.value > 0 else Sum((-1, lost))
         case CategoricalCrossEntropy() if a.value > TINY:
             return Sum((-1, Fraction(y, a)))
         case BinaryCrossEntropy() if a.value > TINY and 1 - a.value > TINY:

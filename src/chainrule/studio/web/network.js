@@ -143,7 +143,7 @@ export function flat(links) {
 function answerOf(model, kind, out) {
   if (model.task === 'multiclass') return kind === 'categorical_cross_entropy' ? out : softmax(out);
   if (model.task === 'regression') {
-    return ['poisson', 'gamma', 'tweedie'].includes(kind) ? out.map(Math.exp)
+    return kind === 'survival_cross_entropy' ? out.map(sigmoid) : ['poisson', 'gamma', 'tweedie'].includes(kind) ? out.map(Math.exp)
       : model.scale ? Float32Array.from(out, (v, j) => within(v * model.scale.std[j] + model.scale.mean[j], model.scale, j)) : out;
   }
   const p = kind === 'binary_cross_entropy' ? out : out.map(sigmoid);
