@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
+    from chainrule.estimators import MLPSurvival as MLPSurvival
     from chainrule.formulas.initializers import Constant as Constant
     from chainrule.formulas.initializers import GlorotNormal as GlorotNormal
     from chainrule.formulas.initializers import GlorotUniform as GlorotUniform
@@ -118,7 +119,7 @@ _HOMES = {
     "data.source": "ArraySource BatchSource Source",
     "datasets.parquet_source": "ParquetSource",
     "engines": "ENGINES",
-    "estimators": "MLPClassifier MLPRegressor",
+    "estimators": "MLPClassifier MLPRegressor MLPSurvival",
     "tables.preprocessor": "TablePreprocessor",
     "errors": (
         "ChainruleError ConfigError DataError DistributedError FormatError LeakWarning NonFiniteError ShapeError"

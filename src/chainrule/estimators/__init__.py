@@ -13,16 +13,18 @@ from chainrule.core.lazy import lazy
 if TYPE_CHECKING:
     from chainrule.estimators.classifier import MLPClassifier
     from chainrule.estimators.regressor import MLPRegressor
+    from chainrule.estimators.survival import MLPSurvival
     from chainrule.estimators.tuning.search import tune
     from chainrule.tables.preprocessor import TablePreprocessor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "TablePreprocessor", "tune"]
+__all__ = ["MLPClassifier", "MLPRegressor", "MLPSurvival", "TablePreprocessor", "tune"]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "classifier": "MLPClassifier",
         "regressor": "MLPRegressor",
+        "survival": "MLPSurvival",
         ".tables.preprocessor": "TablePreprocessor",
         "tuning.search": "tune",
     },

@@ -42,9 +42,10 @@ from chainrule.race.request import check_support, seconds_of_race, start_of_race
 from chainrule.race.state import NOTHING, RaceListener, RaceState
 from chainrule.tables.data import FitData, FitInput, checked, of_table
 from chainrule.tables.exposure import BY_ROW, Exposure, as_rates
-from chainrule.tables.numbers import NumericTargets, Targets, hint_of_censoring
+from chainrule.tables.numbers import NumericTargets, Targets
 from chainrule.tables.rows import as_matrix, rows_of
 from chainrule.tables.structure import RowValues
+from chainrule.tables.times import hint_of_censoring
 
 
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.settings import check_choice
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, counted
 from chainrule.explain.parts import AnswerParts
 from chainrule.inspection.attribution.explained import Floats, label_numbers
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
+from chainrule.tables.times import Times
 
 TINY = 1e-300
 """The smallest probability whose logarithm is computed; smaller ones count as this."""
@@ -61,6 +62,14 @@ def wanted(targets: Targets, target: object, rows: int) -> Wanted:
         places = default if target is None else label_numbers(target, labels, rows, "target", noun)
         return Wanted(places, labels, is_one, True)
     labels = list(range(targets.outputs))
+    if isinstance(targets, Times):
+        if target is None:
+            raise ConfigError(
+                f"the estimator predicts the probabilities to survive {counted(len(labels), 'interval')}; choose one "
+                "to explain, such as target=0 for the first."
+            )
+        places = label_numbers(target, labels, rows, "target", "interval")
+        return Wanted(places, targets.intervals, False, True)
     if target is not None:
         return Wanted(label_numbers(target, labels, rows, "target", "output"), labels, False, len(labels) > 1)
     if len(labels) > 1 and targets.middle is None:

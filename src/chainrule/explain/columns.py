@@ -26,12 +26,13 @@ from chainrule.fitting.dealing import deal
 from chainrule.formulas.layers import Dense, Embedding, Link
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.network import backprop
-from chainrule.race.judge import MIN_PROBABILITY
+from chainrule.race.judge import MIN_PROBABILITY, as_outputs
 from chainrule.tables.cells import ReadColumn
 from chainrule.tables.exposure import known_exposure, times_exposure
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
 from chainrule.tables.structure import RowValues, read_structure
+from chainrule.tables.times import Times
 from chainrule.trained.evaluation import average
 from chainrule.trust.scorers import HeldOutScorer, Scoring
 
@@ -215,6 +216,9 @@ def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Measure, str]:
     if isinstance(targets, Labels):
         targets.check_again(given, False)
         return _log_loss(np.asarray(targets.encode(given))), "log_loss"
+    if isinstance(targets, Times):
+        loss, known = targets.loss({}), targets.encode(given)
+        return lambda p: loss.value(as_outputs(loss, p), known), "log_loss"
     assert isinstance(targets, NumericTargets)
     numbers = np.asarray(targets.encode(given), np.float64)
     if len(targets.q) > 1:

@@ -20,7 +20,7 @@ from chainrule.fitting.result import FitResult, RateControl, Records
 from chainrule.fitting.start import Trunk, activations_in, dense_slots, members_of, put_parameters, views
 from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import Dense, Embedding
-from chainrule.formulas.losses import LogLink, Poisson
+from chainrule.formulas.losses import LogLink, Poisson, SurvivalCrossEntropy
 from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
@@ -141,13 +141,28 @@ def first_model(
 
 
 def start_at_mean(model: Model | Ensemble, samples: Samples) -> None:
-    """Add log mean(y) to the biases of the last layer for a loss of amounts, whose unit then does not matter."""
-    if not isinstance(model.network.loss.of_member, LogLink):
+    """Add what is best without any input to the biases of the last layer, for losses whose outputs are far from 0.
+
+    For a loss of amounts it is log mean(y), so that their unit does not matter; for times `survival_logits`.
+    """
+    loss = model.network.loss.of_member
+    if isinstance(loss, LogLink):
+        mean = np.average(samples.y, 0, weights=samples.weight)  # (outputs,)
+        first = np.log(np.where(mean > 0, mean, 1))
+    elif isinstance(loss, SurvivalCrossEntropy):
+        first = survival_logits(samples.y, samples.weight)
+    else:
         return
-    mean = np.average(samples.y, 0, weights=samples.weight)  # (outputs,)
     for member in members_of(model):
         bias = views(member.network, member.theta, "b")[-1]
-        bias += np.tile(np.log(np.where(mean > 0, mean, 1)), bias.size // len(mean)).reshape(bias.shape)
+        bias += np.tile(first, bias.size // len(first)).reshape(bias.shape)
+
+
+def survival_logits(y: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logits (outputs,) of surviving each interval, of all rows alike, each with half a row more."""
+    lasted, died = weight @ np.maximum(y, 0), weight @ np.maximum(-y, 0)
+    found: NDArray[np.float64] = np.log((lasted + 0.5) / (died + 0.5))
+    return found
 
 
 def make_untrained(

@@ -25,7 +25,7 @@ from chainrule.data.samples import Samples, in_rows
 from chainrule.fitting.dealing import Dealt, out_of_fold
 from chainrule.fitting.start import dense_slots
 from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale, Shift, Tanh
-from chainrule.formulas.losses import CrossEntropy, Loss
+from chainrule.formulas.losses import CrossEntropy, Loss, SurvivalCrossEntropy
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
 from chainrule.network.objective import shares
@@ -493,7 +493,7 @@ def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
 
 def has_logits(loss: Loss) -> bool:
     """Return whether outputs are logits of probabilities."""
-    return isinstance(loss, CrossEntropy) and loss.domain != "probability"
+    return isinstance(loss, (CrossEntropy, SurvivalCrossEntropy)) and loss.domain != "probability"
 
 
 def shift(model: Model, by: float) -> None:

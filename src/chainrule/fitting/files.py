@@ -34,6 +34,7 @@ from chainrule.model import load_with_others
 from chainrule.tables.labels import ClassShares, Labels
 from chainrule.tables.numbers import NumericTargets, Targets, as_loss
 from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.times import Times, checked_knots
 from chainrule.trained.persistence import Custom, by_kind, encode
 from chainrule.trust.conformal import Intervals, LabelSets
 from chainrule.trust.decisions import Decision
@@ -64,6 +65,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         if labels is None
         else {"classes": labels.classes.tolist(), "dtype": labels.classes.dtype.str, "kind": labels.kind}
         | {"is_sparse": labels.is_sparse},
+        **({"knots": list(result.targets.knots)} if isinstance(result.targets, Times) else {}),
         "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
@@ -163,7 +165,11 @@ def read(
         table = None if data["table"] is None else TablePreprocessor.from_data(data["table"])
         if table is not None:
             parameters["preprocess"] = parameters["preprocess"] or table
-        targets = _targets(data["labels"], parameters, known)
+        targets: Targets
+        if issubclass(kind.target_type, Times):
+            targets = Times(checked_knots(data["knots"]))
+        else:
+            targets = _targets(data["labels"], parameters, known)
         terms = None if data.get("terms") is None else codec.read(Terms, data["terms"], "the terms")
         result = FitResult(
             model,
@@ -208,6 +214,8 @@ def _calibration(data: Mapping[str, Any] | None, targets: Targets, inputs: int) 
     """Return a calibration from a file. inputs: of the network.  Raises FormatError for one of another network."""
     if data is None:
         return None
+    if isinstance(targets, Times):
+        raise FormatError("times have no intervals")
     if isinstance(targets, Labels):
         return LabelSets.from_data(data, targets)
     return Intervals.from_data(data, targets, inputs)
@@ -272,7 +280,7 @@ def check_whole(known: Mapping[str, Any], result: FitResult, is_classifier: bool
     labels = result.targets if isinstance(result.targets, Labels) else None
     facts = {
         "the features": inputs == network.inputs,
-        "the outputs": known["n_outputs_"] == network.outputs,
+        "the outputs": known["n_outputs_"] == network.outputs == result.targets.outputs,
         "the hidden layers": all(size > 0 for size in sizes) and sum(sizes) < len(network.layers),
         "the labels": (labels is not None) == is_classifier
         and (labels is None or _are_labels(labels.classes, labels.outputs, network.outputs)),

@@ -38,7 +38,7 @@ from chainrule.core.random import generator
 from chainrule.data.samples import Samples, TargetScale, in_rows
 from chainrule.engines import ForwardWalks, Plan, select
 from chainrule.fitting import loop
-from chainrule.fitting.begin import FitStart
+from chainrule.fitting.begin import FitStart, survival_logits
 from chainrule.fitting.curve import LearningCurve
 from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
 from chainrule.fitting.few_solved import (
@@ -57,7 +57,7 @@ from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult
 from chainrule.fitting.start import dense_slots, members_of
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
-from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, SurvivalCrossEntropy
 from chainrule.model import Model
 from chainrule.presets.few import VERY_FEW
 from chainrule.tables.data import FitData
@@ -373,9 +373,11 @@ def begin_at_shares(model: Model, samples: Samples) -> None:
 
 
 def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
-    """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
+    """Return the logits (outputs,) of the shares of the classes, or of surviving, each with half a row more."""
     y, weight = samples.targets_of()
     weight = in_rows(weight)
+    if isinstance(loss, SurvivalCrossEntropy):
+        return survival_logits(y, weight)
     shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
     log = np.log(shares)
     found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)

@@ -10,8 +10,9 @@ Sixteen members, or eight of more rows in few groups or of many numbers, are tra
 epochs. What those that have not seen a row predict for it says which epoch is the best, and how sure its probabilities
 may be: see `chainrule.fitting.folds`. A number of a table is three inputs ("robust+rank+linear"): its smoothly
 clipped value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear
-stays so, further where numbers are predicted. Of these ridge regressions are a part of each member, and for classes of
-very few rows logistic regressions, as heavy as predictions out of fold say (`chainrule.fitting.few_solved`).
+stays so, further where numbers are predicted. Of these ridge regressions are a part of each member, and for times to
+an event and classes of very few rows logistic ones, as heavy as predictions out of fold say
+(`chainrule.fitting.few_solved`).
 Of two classes and very few rows, half of a member's logit is a logistic regression on steps of pairs of columns, which
 are drawn by chance (`chainrule.fitting.few_solved`).
 
@@ -106,7 +107,8 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     )
     curves = curves if settings.curves is None else settings.curves
     is_own, is_of_numbers = WITHOUT_LINEAR_PART.isdisjoint(facts.given), facts.task == "regression"
-    has_linear_part = is_own and (is_of_numbers or is_very_few) and settings.layers == 1
+    is_solved = is_of_numbers or is_very_few or facts.task == "survival"
+    has_linear_part = is_own and is_solved and settings.layers == 1
     is_dealt_again = rows <= MOST_ROWS and len(facts.numbers) <= MANY_NUMBERS
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if is_dealt_again else 1
     members, folds = FOLDS * dealings, FoldMembers(FOLDS, dealings, curves, has_linear_part)
@@ -167,7 +169,7 @@ TABLE_OF_NUMBERS = {"scale": "robust+rank+straight"}
 BESIDE = frozenset(
     {
         *("hidden_layer_sizes", "activation", "dropout", "residual", "loss", "quantiles", "class_weight"),
-        *("label_smoothing", "optimizer", "clip_norm", "alpha", "batch_size", "learning_rate"),
+        *("label_smoothing", "knots", "optimizer", "clip_norm", "alpha", "batch_size", "learning_rate"),
         *("learning_rate_init", "power_t", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"),
         *("max_iter", "n_iter_no_change", "tol", "time_limit", "random_state", "warm_start", "verbose"),
         *("callbacks", "dtype", "engine", "precision", "preset", "preprocess", "lookup", "gap", "max_fun"),

@@ -17,8 +17,9 @@ from chainrule.errors import ConfigError
 from chainrule.fitting.dealing import deal
 from chainrule.fitting.parameters import Parameters, values_of
 from chainrule.formulas.activations import sigmoid, softmax
-from chainrule.formulas.losses import LogLink, Loss
+from chainrule.formulas.losses import LogLink, Loss, SurvivalCrossEntropy
 from chainrule.tables.data import FitData
+from chainrule.tables.labels import Labels
 from chainrule.trust.scorers import HeldOutScorer
 
 MIN_PROBABILITY = 1e-30
@@ -67,6 +68,10 @@ def as_outputs(loss: Loss, predicted: NDArray[np.float64]) -> NDArray[np.float64
     """Return the outputs whose predictions these are. Raises ConfigError for a custom loss with a prediction."""
     if isinstance(loss, LogLink):
         return np.log(np.maximum(predicted, MIN_PROBABILITY))
+    if isinstance(loss, SurvivalCrossEntropy):
+        return np.log(np.maximum(predicted, MIN_PROBABILITY)) - np.log(
+            np.maximum(1 - predicted, MIN_PROBABILITY)
+        )
     if type(loss).predict is not Loss.predict:
         raise ConfigError(
             f"preset='best' compares predictions, from which it cannot compute the outputs of {type(loss).__name__}; "
@@ -86,7 +91,7 @@ def judge_of(
     y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])
     if not of_rows.any():
         of_rows = np.ones(len(y))
-    if data.targets.task != "regression":
+    if isinstance(data.targets, Labels):
         return Judge(y, of_rows)
     loss, columns = data.targets.loss(values_of(estimator)), data.samples.y
     scale = measure_targets(columns, data.samples.weight) if loss.any_unit else None

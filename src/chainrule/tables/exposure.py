@@ -32,6 +32,7 @@ from chainrule.tables.data import FitInput, check_lengths
 from chainrule.tables.numbers import NumericTargets, Targets, as_loss, as_numbers
 from chainrule.tables.rows import in_rows
 from chainrule.tables.structure import Table, column_of
+from chainrule.tables.times import Times
 
 Exposure = ArrayLike | str
 """one number above 0 for each row, one for all rows, or the name of a column"""
@@ -72,9 +73,8 @@ def as_rates(
     if given.y is None and not isinstance(given.X, Source):
         return given  # a fit says that it needs them
     if kind is not NumericTargets:
-        raise ConfigError(
-            "exposure is of amounts, and a classifier predicts labels; use MLPRegressor, or omit it."
-        )
+        what = "MLPSurvival predicts times" if kind is Times else "a classifier predicts labels"
+        raise ConfigError(f"exposure is of amounts, and {what}; use MLPRegressor, or omit it.")
     loss = as_loss(parameters["loss"], parameters["quantiles"])
     if not isinstance(loss, LogLink):
         raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -22,6 +21,7 @@ from chainrule.formulas.metrics import r2
 from chainrule.tables.labels import Labels
 from chainrule.tables.rows import check_column, check_finite, check_no_moments, check_there, no_numbers
 from chainrule.tables.target import as_written
+from chainrule.tables.times import Times
 
 MEDIAN = 0.5
 """The quantile that is predicted with the loss "quantile" unless others are given."""
@@ -51,54 +51,12 @@ def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
         raise DataError(f"y must be numbers (n,) or (n, outputs) to predict, {no_numbers(y)}.") from error
 
 
-EVENTS = re.compile(
-    r"censor(ed|ing)?|churn(ed)?|dead|deaths?|deceased|died|events?|fail(ed|ure)|observed|relapsed?|status"
-)
-MOMENTS = re.compile(r"(day|duration|hour|month|time|week|year)s?|followup|lifetime|survival|tenure")
-"""Words in the names of columns that say whether something happened, and when."""
-
-
-def hint_of_censoring(targets: object) -> None:
-    """Warn of two targets that are a time and whether something happened then, as survival analysis has them.
-
-    One of them has two values and the other no negative one. The names of both say so, or for a column of truth values
-    one of the names; truth values in rows without names need none. Nothing is said of other targets with two values.
-    """
-    y: Any = targets
-    names = [*map(str, getattr(y, "columns", ()))]
-    try:
-        has_rows = (
-            not names and isinstance(y, (list, tuple)) and len(y) > 0 and isinstance(y[0], (list, tuple))
-        )
-        each = [y[name] for name in y.columns] if names else [*zip(*y, strict=True)] if has_rows else []
-        columns = [np.asarray(column) for column in each if len(each) == 2]
-        are_truths = any(column.dtype.kind == "b" for column in columns)
-        columns = [column.astype(np.float64) for column in columns]
-    except (TypeError, ValueError, KeyError):
-        return
-    have_two = [bool(np.isin(column, (0.0, 1.0)).all()) for column in columns if column.ndim == 1]
-    if have_two not in ([True, False], [False, True]):
-        return
-    event, moment = have_two.index(True), have_two.index(False)
-    words = [re.findall("[A-Z]?[a-z]+|[A-Z]+", name) for name in names] or [[], []]
-    says = [
-        any(of.fullmatch(word.lower()) for word in words[k]) for k, of in ((event, EVENTS), (moment, MOMENTS))
-    ]
-    if (columns[moment] >= 0).all() and (all(says) or (are_truths and (any(says) or not names))):
-        shown = f" ({names[moment]}, {names[event]})" if names else ""
-        hints.give(
-            f"y has a time and whether something happened then{shown}, as in survival analysis: censored rows are not "
-            "supported, and two numbers are predicted, each by itself. Predict the time of the rows where it happened, "
-            "or by MLPClassifier whether it happens within some time, of the rows where that is known."
-        )
-
-
 def as_loss(loss: Any, quantiles: Any) -> Loss:
     """Return a loss from its name or itself. Raises ConfigError for one that is not for numbers."""
-    if isinstance(loss, Loss) and loss.targets in ("binary", "classes"):
+    if isinstance(loss, Loss) and loss.targets in ("binary", "classes", "survived"):
         raise ConfigError(
-            f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier "
-            "for labels."
+            f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier for labels, "
+            "and MLPSurvival for times to an event."
         )
     if isinstance(loss, str) and loss == "quantile":
         return Quantile(tuple(quantiles) if hasattr(quantiles, "__iter__") else float(quantiles))
@@ -281,5 +239,5 @@ def quantiles_of(loss: Loss) -> int:
     return len(loss.q) if isinstance(loss, Quantile) and isinstance(loss.q, tuple) else 1
 
 
-Targets = Labels | NumericTargets
-"""The kinds of targets. Both learn from y, encode y, define loss and score, and convert outputs to predictions."""
+Targets = Labels | NumericTargets | Times
+"""The kinds of targets. All learn from y, encode y, define loss and score, and convert outputs to predictions."""

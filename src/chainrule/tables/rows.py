@@ -138,7 +138,7 @@ def check_column(y: object, name: str = "y") -> None:
     if names := getattr(getattr(y, "dtype", None), "names", None):
         raise DataError(
             f"{must} an array of the fields {', '.join(names)[:MAX_SHOWN]}; pass one of them, such as "
-            f"{name}[{names[-1]!r}]. Times that may be censored, as in survival analysis, are not supported."
+            f"{name}[{names[-1]!r}]. MLPSurvival takes times that may be censored, as in survival analysis."
         )
     if isinstance(y, (set, frozenset)):
         raise DataError(f"{must} a {type(y).__name__}, which has no order; pass a list in that of the rows.")

@@ -97,9 +97,9 @@ class SampledTable:
 
 
 def sampled(data: FitData) -> SampledTable | None:
-    """Return some rows of a table with their targets; None where the targets are several, and without the table."""
+    """Return some rows of a table with their targets; None of several targets, of times, and without the table."""
     y = data.samples.y
-    if data.targets.task == "multilabel" or (y.ndim == 2 and y.shape[1] != 1):
+    if data.targets.task in ("multilabel", "survival") or (y.ndim == 2 and y.shape[1] != 1):
         return None
     if data.preprocessor is None or data.raw is None:
         return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from chainrule.core import records
 from chainrule.errors import DataError
@@ -23,7 +24,8 @@ CONFIDENCE = 0.9
 class Reliability(records.TextResult):
     """Predicted probabilities and observed shares. Print it for sentences; `figure()` is the reliability diagram.
 
-    With two classes the probability of the positive one, with more that of the predicted class.
+    With two classes the probability of the positive one, with more that of the predicted class; of times to an event
+    that it came by a time.
     The bins have equal counts of rows, in the order of the probability. Each share has its binomial interval (Wilson,
     1927), which contains the mean probability of a bin whose probabilities are right in about 90 % of bins.
     Source: Nixon and others, "Measuring calibration in deep learning", CVPR workshops 2019.
@@ -66,31 +68,43 @@ def reliability(
     label: the class that they are of; None for those of the predicted class.  bins: the most of them.
     Raises DataError without a row.
     """
+    return compared(said, lambda part: (float(came_true[part].mean()), len(part)), label, bins)
+
+
+def compared(
+    said: NDArray[Any],
+    share: Callable[[NDArray[np.int64]], tuple[float, float]],
+    label: str | None,
+    bins: int,
+) -> Reliability:
+    """Return the reliability of probabilities (n,). share(rows): the share that came true, and how many rows say it."""
     if not len(said):
         raise DataError(
             "there are no rows whose probabilities could be compared with what came true; pass some."
         )
     order = np.argsort(said, kind="stable")
     parts = np.array_split(order, max(1, min(bins, len(order) // MIN_ROWS)))
-    count = np.array([len(part) for part in parts])
     predicted = np.array([said[part].mean() for part in parts])
-    hits = np.array([came_true[part].sum() for part in parts])
-    ends = [
-        binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson")
-        for k, n in zip(hits, count, strict=True)
-    ]
-    observed, share = hits / count, count / count.sum()
+    observed, rows = np.array([share(part) for part in parts]).T
+    count = np.array([len(part) for part in parts])
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    middle, wide = (
+        observed + z**2 / (2 * rows),
+        z * np.sqrt(observed * (1 - observed) / rows + (z / (2 * rows)) ** 2),
+    )
+    low, high = np.clip(np.stack([middle - wide, middle + wide]) / (1 + z**2 / rows), 0, 1)
     # the mean of |x| of a normal x is sqrt(2 / pi) of its deviation
-    spread = np.sqrt([(said[part] * (1 - said[part])).sum() for part in parts]) / count
+    spread = np.sqrt([(said[part] * (1 - said[part])).mean() for part in parts] / rows)
+    weight = count / count.sum()
     return Reliability(
         label,
         predicted,
         observed,
-        np.array([end.low for end in ends]),
-        np.array([end.high for end in ends]),
+        low,
+        high,
         count,
-        float(share @ np.abs(predicted - observed)),
-        float(share @ spread) * math.sqrt(2 / math.pi),
+        float(weight @ np.abs(predicted - observed)),
+        float(weight @ spread) * math.sqrt(2 / math.pi),
     )
 
 
