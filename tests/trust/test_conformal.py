@@ -241,6 +241,28 @@ def test_a_larger_coverage_contains_a_smaller_one(regressor):
     assert (bounds[0] >= 0).all()  # as every target is
 
 
+@pytest.mark.parametrize("kind", [tuple, list, np.array, iter])
+def test_several_coverages_at_once(regressor, classifier, kind):
+    """Each is that of its own call, in the order asked, behind an axis of rows and before that of ends or labels."""
+    asked = (0.9, 0.3, 0.5)
+    for method in (regressor.predict_interval, classifier.predict_set):
+        for by in (None, "site"):
+            found = method(TABLE[NEW], kind(asked), by=by)
+            alone = [method(TABLE[NEW], each, by=by) for each in asked]
+            np.testing.assert_array_equal(found, np.stack(alone, 1))
+    found = regressor.predict_interval(TABLE[NEW], kind(asked))
+    assert found.shape == (400, 3, 2) and (found[:, 1, 0] >= found[:, 2, 0]).all()
+    assert (found[:, 0, 0] <= found[:, 2, 0]).all() and (found[:, 2, 1] <= found[:, 0, 1]).all()
+    row = TABLE[NEW].iloc[0].to_dict()
+    np.testing.assert_allclose(regressor.bind().predict_interval(row, kind(asked)), found[0], rtol=1e-6)
+    sets = classifier.predict_set(TABLE[NEW], kind((0.5, 0.9)), per_label=True)
+    assert sets.shape == (400, 2, 3) and (sets[:, 0] <= sets[:, 1]).all()
+    np.testing.assert_array_equal(
+        classifier.bind().predict_set(row, kind(asked)), classifier.predict_set(TABLE[NEW][:1], asked)[0]
+    )
+    assert regressor.predict_interval(TABLE[NEW], [0.8]).shape == (400, 1, 2)
+
+
 def test_each_group_is_covered(regressor):
     is_wild = (TABLE["site"][NEW] == "wild").to_numpy()
     by_name, by_number = (regressor.predict_interval(TABLE[NEW], by=by) for by in ("site", 1))
@@ -388,6 +410,9 @@ def test_several_outputs_are_covered_one_by_one():
     net = MLPRegressor(**FAST).fit(TABLE[FIT], both[FIT])
     intervals = net.predict_interval(TABLE[NEW])
     assert intervals.shape == (400, 2, 2) and (intervals[:, 1] < 0).any()
+    several = net.predict_interval(TABLE[NEW], (0.9, 0.5))
+    assert several.shape == (400, 2, 2, 2)
+    np.testing.assert_array_equal(several[:, :, 0], intervals)
     for output in range(2):
         assert abs(covers(intervals[:, output], both[NEW][:, output]).mean() - 0.9) < 0.06
 
@@ -576,6 +601,13 @@ def test_two_labels_and_one():
     net = MLPClassifier((4,), max_iter=3, early_stopping=True, random_state=0)
     assert net.fit(X, (X[:, 0] > 0).astype(int)).predict_set(X).shape == (100, 2)
     assert net.fit(X, np.zeros(100, int)).predict_set(X).shape == (100, 1)
+
+
+@pytest.mark.parametrize("coverage", [(), (0.5, 1), [0.5, "0.9"], "0.9", [[0.5, 0.9]], np.array(0.9), None])
+def test_several_coverages_are_checked(regressor, classifier, coverage):
+    for method in (regressor.predict_interval, classifier.predict_set):
+        with pytest.raises(ConfigError, match=r"coverage must be a .*number.*, not .*; .* is usual"):
+            method(TABLE[NEW], coverage)
 
 
 def test_errors():

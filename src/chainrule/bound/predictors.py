@@ -386,9 +386,9 @@ class BoundClassifier(BoundEstimator):
         """Predict the probabilities (classes,) of a row, in the order of `classes_`."""
         return self._shares(self._predicted(X))
 
-    def predict_set(self, X: object, coverage: float = 0.9) -> NDArray[np.bool_]:
-        """Return which labels are in the set of a row, (classes,), see `MLPClassifier.predict_set`."""
-        covering.check_coverage(coverage)
+    def predict_set(self, X: object, coverage: covering.Coverage = 0.9) -> NDArray[np.bool_]:
+        """Return which labels are in the set of a row (classes,), see `MLPClassifier.predict_set`."""
+        coverage = covering.check_coverages(coverage)
         found: NDArray[np.bool_] = covering.sets(self.result, *self._with_first(X), coverage)[0]
         return found
 
@@ -396,9 +396,9 @@ class BoundClassifier(BoundEstimator):
 class BoundRegressor(BoundEstimator):
     """A snapshot of a fitted regressor that answers one row; see `BoundEstimator`."""
 
-    def predict_interval(self, X: object, coverage: float = 0.9) -> NDArray[Any]:
+    def predict_interval(self, X: object, coverage: covering.Coverage = 0.9) -> NDArray[Any]:
         """Return the interval [lower, upper] of a row, or (outputs, 2), see `MLPRegressor.predict_interval`."""
-        covering.check_coverage(coverage)
+        coverage = covering.check_coverages(coverage)
         found: NDArray[Any] = covering.intervals(self.result, *self._with_first(X), coverage)[0]
         return found[0] if len(found) == 1 else found
 

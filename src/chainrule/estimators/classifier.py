@@ -133,7 +133,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     def predict_set(
         self,
         X: Table,
-        coverage: float = 0.9,
+        coverage: covering.Coverage = 0.9,
         *,
         by: str | int | None = None,
         per_label: bool = False,
@@ -147,7 +147,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
         Returns a mask (n, classes), in the order of `classes_`. A row has several labels if they are hard to tell
         apart, and none if no label is probable enough, as for rows unlike those of the fit.
-        coverage: between 0 and 1.
+        coverage: between 0 and 1; or several, which are an axis before the last: (n, coverages, classes). The sets of a
+        larger one contain those of a smaller one.
         by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
         per_label: whether the rows of each label get this coverage, rare labels too; the sets are then larger.
         precision: as in `predict`.
@@ -157,7 +158,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         than coverage / (1 - coverage) such rows.
         Raises ConfigError where the fit held out no rows, and for several labels a row.
         """
-        covering.check_coverage(coverage)
+        coverage = covering.check_coverages(coverage)
         result = self._fitted
         return covering.sets(result, *self._with_inputs(X, precision), coverage, by, per_label)
 

@@ -92,7 +92,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
     def predict_interval(
         self,
         X: Table,
-        coverage: float = 0.9,
+        coverage: covering.Coverage = 0.9,
         *,
         by: str | int | None = None,
         exposure: Exposure | None = None,
@@ -104,7 +104,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
             lower, upper = net.predict_interval(X_new, 0.9).T
 
         Returns (n, 2), or (n, outputs, 2) where each output gets this coverage; for several quantiles (n, 2).
-        coverage: between 0 and 1.
+        coverage: between 0 and 1; or several, such as (0.5, 0.9), which are an axis before the last: (n, 2, 2). The
+        intervals of a larger one contain those of a smaller one.
         by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
         exposure, precision: as in `predict`.
 
@@ -113,7 +114,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         warning, where there are fewer than coverage / (1 - coverage) such rows.
         Raises ConfigError where the fit held out no rows.
         """
-        covering.check_coverage(coverage)
+        coverage = covering.check_coverages(coverage)
         result = self._fitted
         inputs, predicted = self._with_inputs(X, precision)
         e = exposure_of(X, exposure, result.exposure, len(predicted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,51 +19,77 @@ from chainrule.tables.numbers import Targets
 from chainrule.trust.conformal import Intervals, LabelSets, Scores, misfits
 
 Numbers = NDArray[np.float64]
+Coverage = float | Iterable[float]
+"""One coverage, or several."""
 
 HINT = "0.9 is usual"
 MAX_SHOWN = 40
 
 
-def check_coverage(coverage: float, name: str = "coverage") -> float:
+def check_coverage(coverage: object, name: str = "coverage") -> float:
     """Return a coverage. name: its name in messages.  Raises ConfigError unless it is between 0 and 1."""
     return check_number(coverage, name, above=0, below=1, hint=HINT)
+
+
+def check_coverages(coverage: Coverage) -> Coverage:
+    """Return a coverage, or several as a tuple. Raises ConfigError unless each is between 0 and 1, and for none."""
+    if isinstance(coverage, str) or not isinstance(coverage, Iterable) or getattr(coverage, "ndim", 1) != 1:
+        return check_coverage(coverage)
+    if not (found := tuple(check_coverage(each) for each in coverage)):
+        raise ConfigError(
+            "coverage must be a number between 0 and 1, or several, not none; (0.5, 0.9) is usual."
+        )
+    return found
+
+
+def at_each(coverage: Coverage, find: Callable[[float], NDArray[Any]]) -> NDArray[Any]:
+    """Return what is found at a coverage; at several with an axis of them before the last."""
+    if isinstance(coverage, tuple):
+        return np.stack([find(each) for each in coverage], -2)
+    return find(check_coverage(coverage))
 
 
 def intervals(
     result: FitResult,
     inputs: PreparedInputs,
     predicted: Numbers,
-    coverage: float,
+    coverage: Coverage,
     by: str | int | None = None,
 ) -> Numbers:
-    """Return intervals (n, outputs, 2), of several quantiles (n, 1, 2).
+    """Return intervals (n, outputs, 2), of several quantiles (n, 1, 2); of several coverages (n, ..., coverages, 2).
 
     inputs: (n, features) prepared.  predicted: (n, outputs) in the units of y.  by: a column, see `column_of`.
     """
-    coverage, known = check_coverage(coverage), result.calibration
+    known = result.calibration
     if not isinstance(known, Intervals):
         raise ConfigError(missing("predict_interval"))
     units = known.units(inputs, np.asarray(predicted, np.float64))
-    found = []
-    for unit, output in zip(units, known.outputs, strict=True):
-        factor = factor_of(result, output.scores, output.own, inputs, coverage, by)
-        found.append(known.bounded(unit.times(factor)))
-    return np.stack(found, 1)
+
+    def find(each: float) -> Numbers:
+        """Return the intervals (outputs, n, 2) at a coverage."""
+        factors = (factor_of(result, own.scores, own.own, inputs, each, by) for own in known.outputs)
+        return np.stack(
+            [known.bounded(unit.times(factor)) for unit, factor in zip(units, factors, strict=True)]
+        )
+
+    return np.swapaxes(at_each(coverage, find), 0, 1)
 
 
 def sets(
     result: FitResult,
     inputs: PreparedInputs,
     predicted: Numbers,
-    coverage: float,
+    coverage: Coverage,
     by: str | int | None = None,
     per_label: bool = False,
 ) -> NDArray[np.bool_]:
-    """Return which labels the sets have (n, labels). per_label: whether each label is covered as often as asked.
+    """Return which labels the sets have (n, labels), at several coverages (n, coverages, labels).
+
+    per_label: whether each label is covered as often as asked.
 
     inputs, by: as in `intervals`.  predicted: (n, labels), or (n, 1) of the second of two.
     """
-    coverage, known = check_coverage(coverage), result.calibration
+    known = result.calibration
     if isinstance(result.targets, Labels) and result.targets.kind == "multilabel":
         raise ConfigError("predict_set is for one label a row; fit one classifier for each label.")
     if not isinstance(known, LabelSets):
@@ -70,12 +97,16 @@ def sets(
     if per_label and by is not None:
         raise ConfigError("pass either by or per_label=True, not both.")
     found = misfits(np.asarray(predicted, np.float64))[:, : len(known.by_label)]
-    if per_label:
-        warn_of_few_labels(result.targets, known, coverage)
-        bounds: float | Numbers = np.array([scores.quantile(coverage) for scores in known.by_label])
-    else:
-        bounds = factor_of(result, known.scores, known.own, inputs, coverage, by)
-    return found <= (bounds if per_label or isinstance(bounds, float) else bounds[:, None])
+
+    def find(each: float) -> NDArray[np.bool_]:
+        """Return the sets (n, labels) at a coverage."""
+        if per_label:
+            warn_of_few_labels(result.targets, known, each)
+            return found <= np.array([scores.quantile(each) for scores in known.by_label])
+        bounds = factor_of(result, known.scores, known.own, inputs, each, by)
+        return found <= (bounds if isinstance(bounds, float) else bounds[:, None])
+
+    return at_each(coverage, find)
 
 
 def factor_of(
