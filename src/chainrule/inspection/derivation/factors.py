@@ -125,26 +125,40 @@ class Edge(ABC):
         return Cells(np.arange(len(factors)), np.full(len(factors), column), factors)
 
 
+def is_nonzero(factors: Floats) -> NDArray[np.bool_]:
+    """Return for each factor whether it is not 0."""
+    return np.asarray(factors != 0)
+
+
+class FactoredEdge(Edge):
+    """An edge with its factors in an array, of which one sum back has the derivatives, their sizes and the paths."""
+
+    @abstractmethod
+    def sum_back(self, values: Floats, by: Callable[[Floats], Any]) -> Floats:
+        """sum over target cells of by(factor) * value, for each source cell"""
+
+    def backward(self, delta: Floats) -> Floats:
+        """sum over target cells of factor * delta"""
+        return self.sum_back(delta, np.asarray)
+
+    def backward_size(self, size: Floats) -> Floats:
+        """sum over target cells of |factor| * size"""
+        return self.sum_back(size, np.abs)
+
+    def paths(self, counts: Floats, live: bool) -> Floats:
+        """The sum of the counts, live of those with a factor"""
+        return self.sum_back(counts, is_nonzero if live else np.ones_like)
+
+
 @dataclass(eq=False)
-class DenseEdge(Edge):
+class DenseEdge(FactoredEdge):
     """z = a W + b      dz[i,j]/da[i,k] = W[k,j]      dz[i,j]/dW[k,j] = a[i,k]      dz[i,j]/db[j] = 1"""
 
     params: Any
 
-    def backward(self, delta: Floats) -> Floats:
-        """sum_j W[k,j] delta[i,j]"""
-        W: Floats = self.params.W
-        return delta @ W.T
-
-    def backward_size(self, size: Floats) -> Floats:
-        """sum_j |W[k,j]| size[i,j]"""
-        W: Floats = self.params.W
-        return size @ np.abs(W).T
-
-    def paths(self, counts: Floats, live: bool) -> Floats:
-        """sum_j counts[i,j], live over the j with W[k,j] not 0"""
-        reached: Floats = counts @ ((self.params.W != 0) | (not live)).astype(np.float64).T
-        return reached
+    def sum_back(self, values: Floats, by: Callable[[Floats], Any]) -> Floats:
+        """sum_j W[k,j] values[i,j], with by(W)"""
+        return np.asarray(values @ by(self.params.W).T)
 
     def cells(self, i: int, k: int) -> Cells:
         """Return all cells of row i: a dense output depends on every input of its row."""
@@ -266,24 +280,15 @@ class BatchNormEdge(Edge):
 
 
 @dataclass(eq=False)
-class CellwiseEdge(Edge):
+class CellwiseEdge(FactoredEdge):
     """An edge between single cells: target[i, offset + k] depends on source[i, k], by factors[i, k]."""
 
     factors: Floats  # (batch, source width)
     offset: int = 0
 
-    def backward(self, delta: Floats) -> Floats:
-        """factors * delta"""
-        return self.factors * delta[:, self.offset : self.offset + self.factors.shape[1]]
-
-    def backward_size(self, size: Floats) -> Floats:
-        """|factors| * size"""
-        return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
-
-    def paths(self, counts: Floats, live: bool) -> Floats:
-        """counts, live where the factor is not 0"""
-        own: Floats = counts[:, self.offset : self.offset + self.factors.shape[1]]
-        return own * (self.factors != 0) if live else own
+    def sum_back(self, values: Floats, by: Callable[[Floats], Any]) -> Floats:
+        """factors * values, with by(factors)"""
+        return np.asarray(by(self.factors) * values[:, self.offset : self.offset + self.factors.shape[1]])
 
     def cells(self, i: int, k: int) -> Cells:
         """Return the single cell that depends on this cell."""
@@ -449,7 +454,7 @@ class EmbeddingEdge(Edge):
 
 
 @dataclass(eq=False)
-class InPlaceEdge(Edge):
+class InPlaceEdge(FactoredEdge):
     """Each number of the output depends on one column of x."""
 
     params: Any
@@ -477,22 +482,10 @@ class InPlaceEdge(Edge):
         """The index of each embedded column of x among the parameters."""
         return {int(k): t for t, k in enumerate(self.in_place.embedded(self.link.fan_in))}
 
-    def backward(self, delta: Floats) -> Floats:
-        """sum over the column's numbers of factor delta"""
-        return self.gathered(self.factors * delta)
-
-    def backward_size(self, size: Floats) -> Floats:
-        """sum over the column's numbers of |factor| size"""
-        return self.gathered(np.abs(self.factors) * size)
-
-    def paths(self, counts: Floats, live: bool) -> Floats:
-        """sum over the column's numbers of counts, live of those with a factor"""
-        return self.gathered(counts * ((self.factors != 0) | (not live)))
-
-    def gathered(self, values: Floats) -> Floats:
-        """Sum values of the output (batch, fan_out) by the column of x that they depend on."""
-        summed: Floats = sums_by(np.array(self.sources), values.T, self.link.fan_in).T
-        return summed
+    def sum_back(self, values: Floats, by: Callable[[Floats], Any]) -> Floats:
+        """sum over the column's numbers of by(factor) values"""
+        own = (by(self.factors) * values).T
+        return np.asarray(sums_by(np.array(self.sources), own, self.link.fan_in).T)
 
     def cells(self, i: int, k: int) -> Cells:
         """Return the vector of an embedded column, or the one cell of an unchanged column."""
@@ -622,7 +615,7 @@ class PeriodicEdge(InPlaceEdge):
 
 
 @dataclass(eq=False)
-class GroupedDenseEdge(Edge):
+class GroupedDenseEdge(FactoredEdge):
     """z_g = a_g W_g + b_g      dz_g[i,j]/da_g[i,k] = W_g[k,j]      dz_g[i,j]/dW_g[k,j] = a_g[i,k]
 
     dz_g[i,j]/db_g[j] = 1. With shared W and b, each of their numbers has cells in every group.
@@ -638,22 +631,10 @@ class GroupedDenseEdge(Edge):
         W: Floats = np.asarray(self.params.W)
         return np.broadcast_to(W, (self.groups, *W.shape[-2:]))
 
-    def backward(self, delta: Floats) -> Floats:
-        """sum_j W_g[k,j] delta_g[i,j]"""
-        return self.by_group(delta, self.W)
-
-    def backward_size(self, size: Floats) -> Floats:
-        """sum_j |W_g[k,j]| size_g[i,j]"""
-        return self.by_group(size, np.abs(self.W))
-
-    def paths(self, counts: Floats, live: bool) -> Floats:
-        """sum_j counts_g[i,j], live over the j with W_g[k,j] not 0"""
-        return self.by_group(counts, (self.W != 0) | (not live))
-
-    def by_group(self, delta: Floats, W: Floats) -> Floats:
-        """sum_j W_g[k,j] delta_g[i,j] with another W (groups, n, units)"""
-        parts = np.split(delta, self.groups, axis=1)
-        return np.concatenate([part @ W_g.T for part, W_g in zip(parts, W, strict=True)], 1)
+    def sum_back(self, values: Floats, by: Callable[[Floats], Any]) -> Floats:
+        """sum_j W_g[k,j] values_g[i,j], with by(W)"""
+        parts = zip(np.split(values, self.groups, axis=1), by(self.W), strict=True)
+        return np.concatenate([part @ W_g.T for part, W_g in parts], 1)
 
     def cells(self, i: int, k: int) -> Cells:
         """Return the cells of the group in row i."""
@@ -722,7 +703,7 @@ JACOBIAN_LIMIT = 2**24
 
 
 @dataclass(eq=False)
-class OwnEdge(Edge):
+class OwnEdge(FactoredEdge):
     """An edge through a custom layer or block, with factors from `backward` of unit vectors."""
 
     back: Callable[[Floats], Floats]  # dL/d target (batch, width) -> dL/d source (batch, width), linear
@@ -747,18 +728,13 @@ class OwnEdge(Edge):
             one[cell] = 1
             yield one.reshape(self.target.value.shape)
 
-    def backward(self, delta: Floats) -> Floats:
-        """J^T delta"""
-        return (delta.ravel() @ self.jacobian).reshape(self.source.value.shape)
-
-    def backward_size(self, size: Floats) -> Floats:
-        """|J|^T size"""
-        return (size.ravel() @ np.abs(self.jacobian)).reshape(self.source.value.shape)
+    def sum_back(self, values: Floats, by: Callable[[Floats], Any]) -> Floats:
+        """J^T values, with by(J)"""
+        return np.asarray((values.ravel() @ by(self.jacobian)).reshape(self.source.value.shape))
 
     def paths(self, counts: Floats, live: bool) -> Floats:
-        """The counts of the target cells with a nonzero factor"""
-        reached: Floats = counts.ravel() @ (self.jacobian != 0).astype(np.float64)
-        return reached.reshape(self.source.value.shape)
+        """The sum of the counts of the cells with a nonzero factor"""
+        return self.sum_back(counts, is_nonzero)
 
     def cells(self, i: int, k: int) -> Cells:
         """Return the cells with a nonzero factor."""
