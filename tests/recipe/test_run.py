@@ -170,6 +170,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("groups", "y", "groups is for a table in memory"),
     ("time", "y", "time is for a table in memory"),
     ("gap", "3", "gap is for a table in memory"),
+    ("exposure", "y", "exposure is for a table in memory"),
     ("monotonic", "a:+1", "monotonic is for a table in memory"),
     ("threshold", "f1", "threshold is for a table in memory"),
     ("costs", "0,1/1,0", "costs is for a table in memory"),

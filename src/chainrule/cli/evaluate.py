@@ -10,6 +10,8 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.views import words
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from chainrule.data.samples import Samples
@@ -73,8 +75,15 @@ def evaluate(
         )
     label = positive_of(chosen, positive)
     outputs = None
-    if table is not None and table.average is not None and data.lower().endswith(TABLES):
-        outputs = average_of(model, chosen, table, data, name if found.test is not None else "all")
+    if table is not None and data.lower().endswith(TABLES):
+        asked = name if found.test is not None else "all"
+        if table.average is not None:
+            outputs = average_of(model, chosen, table, data, asked)
+        elif table.exposure is not None:
+            from chainrule.recipe.table_data import log_exposure
+
+            columns, _, rows = rows_of_part(model, chosen, table, data, asked)
+            outputs = chosen.outputs(samples, engine=engine) + log_exposure(columns, table.exposure, rows)
     said, how = "given" if name == "all" else name, decision_in(model, table)
     judgement = judge(
         *(chosen, samples), part=said, positive=label, engine=engine, outputs=outputs, decision=how
@@ -112,8 +121,21 @@ def table_of_run(
 
 
 def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part: str) -> Any:
-    """Return the outputs of an average of networks on a part of a table: train, test, or all with a target."""
-    from chainrule.recipe import averages, later_tables
+    """Return the outputs of an average of networks on a part of a table, as `rows_of_part`."""
+    from chainrule.recipe import averages
+
+    columns, target, rows = rows_of_part(text, model, table, path, part)
+    return averages.outputs_of_rows(table.average, columns, target, rows)
+
+
+def rows_of_part(
+    text: str, model: Model | Ensemble, table: Known, path: str, part: str
+) -> tuple[dict[str, Any], str, NDArray[np.int64]]:
+    """Return the columns of a table, the name of its target, and the rows of a part: train, test, or all with a target.
+
+    Raises DataError without the exposure of a model that needs it.
+    """
+    from chainrule.recipe import later_tables
     from chainrule.recipe.columns import read_columns
 
     columns, found = read_columns(path, table.layout), config_of_run(text)
@@ -122,7 +144,9 @@ def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part
     if part != "all" and found is not None:
         halves = later_tables.divided_rows(target, found[1], path, table.layout.usual_encoding)
         rows = rows[halves[("train", "test").index(part)]]
-    return averages.outputs_of_rows(table.average, columns, target.name, rows)
+    if table.exposure is not None and table.exposure not in columns:
+        raise DataError(f"{path} lacks the column {table.exposure!r}, the exposure of the amounts; add it.")
+    return columns, target.name, rows
 
 
 class Learned(NamedTuple):

@@ -320,10 +320,11 @@ def answer_all(
 def as_amounts(answers: Answers, table: Known | None) -> Answers:
     """Return answers with amounts in place of rates, where their table has the exposure, as intervals have."""
     from chainrule.datasets.table_files import TABLES
-    from chainrule.tables.exposure import exposure_of, times_exposure
 
     if table is None or table.exposure is None or not answers.source.lower().endswith(TABLES):
         return answers
+    from chainrule.tables.exposure import exposure_of, times_exposure
+
     columns, rates = rows_of_table(answers.source, table), answers.predicted
     try:
         e = exposure_of(columns, None, table.exposure, len(rates))

@@ -49,6 +49,10 @@ TRAIN = {
             "such as 36h or 7d.",
             "0",
         ),
+        "exposure": Words(
+            "For tables and the loss poisson, gamma or tweedie, the column of what each target is an amount of, as "
+            "years or people: rates are learned. It is no input."
+        ),
         "augment": Words("Rotate, scale, shear, shift and deform each image randomly in each epoch."),
     },
     "The network": {
@@ -199,7 +203,9 @@ SEARCH = {
 """The options of `chainrule tune` for the search."""
 
 TUNE = {
-    "The data": {name: TRAIN["The data"][name] for name in TRAIN["The data"] if name != "augment"},
+    "The data": {
+        name: said for name, said in TRAIN["The data"].items() if name not in ("augment", "exposure")
+    },
     "The network": {
         "preset": Words("The preset to search around: fast, realmlp or tabm.", "fast"),
         "members": Words("Networks of an ensemble in each trial.", "1"),

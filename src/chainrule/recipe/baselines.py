@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
+from chainrule.tables.exposure import times_exposure, weight_of
 
 MOST_ROWS, FEWEST_ROWS = 100_000, 2_000
 """The maximum rows for the linear model and boosting, and the minimum for a wide table or under a time limit; of more,
@@ -204,10 +205,13 @@ def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
     is_number = judgement.task == "regression"
     X = np.concatenate([train.X, watched.X])
     y = np.concatenate([_plain(judgement.task, part.y) for part in (train, watched)])
-    most = most_rows(run.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
-    X, y = _few(X, y, most, run.settings.seed)
     table = run.data.table
     assert table is not None
+    e, weight = table.exposure_of(table.train), None
+    if e is not None:
+        y, weight = y / e, weight_of(e, run.model.network.loss.of_member)
+    most = most_rows(run.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
+    X, y, weight = _few(X, y, weight, most, run.settings.seed)
     codes = [(each.column, each.codes) for each in table.preprocessor.embedded_]
     names = SHOWN["regression" if is_number else "classes"]
     truth = _plain(judgement.task, judged.y)
@@ -218,7 +222,8 @@ def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
         groups = table.tied.structure(table.test).groups
     for kind in ("constant", "linear", "boosting"):
         start = time.perf_counter()
-        said = _said(kind, is_number, codes, X, y, judged.X, len(judgement.classes))
+        rates = _said(kind, is_number, codes, (X, y, weight), judged.X, len(judgement.classes))
+        said = times_exposure(rates, table.exposure_of(table.test))
         reached, taken = _metrics(judgement.task, truth, said, names), time.perf_counter() - start
         far = difference_in_errors(
             squared_or_log_losses(truth, own), squared_or_log_losses(truth, said), groups
@@ -241,39 +246,46 @@ def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
     task = "regression" if is_number else "binary" if classes == 2 else "multiclass"
     codes = [(each.column, each.codes) for each in data.table.preprocessor.embedded_]
     trees = _trees(is_number, classes) if "boosting" in kinds else 1
-    X, y = _few(data.train.X, y, most_rows(None, data.train.X.shape[1], trees), 0)
+    learned = _few(data.train.X, y, None, most_rows(None, data.train.X.shape[1], trees), 0)
     names = SHOWN["regression" if is_number else "classes"]
     return {
-        kind: _metrics(task, truth, _said(kind, is_number, codes, X, y, data.test.X, classes), names)
+        kind: _metrics(task, truth, _said(kind, is_number, codes, learned, data.test.X, classes), names)
         for kind in kinds
     }
 
 
-def _few(X: NDArray[Any], y: NDArray[Any], most: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+Learned: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]
+"""Inputs, targets, and weights; None for 1 each."""
+
+
+def _few(
+    X: NDArray[Any], y: NDArray[Any], weight: NDArray[np.float64] | None, most: int, seed: int
+) -> Learned:
     """Return at most this many of the rows."""
     if len(y) <= most:
-        return X, y
+        return X, y, weight
     rows = np.sort(generator(seed, "judging", 0).permutation(len(y))[:most])
-    return X[rows], y[rows]
+    return X[rows], y[rows], None if weight is None else weight[rows]
 
 
 def _said(
     kind: str,
     is_number: bool,
     codes: list[tuple[int, int]],
-    X: NDArray[Any],
-    y: NDArray[Any],
+    learned: Learned,
     judged: NDArray[Any],
     classes: int,
 ) -> NDArray[Any]:
     """Fit a simpler model, and return its predictions for other rows: numbers (n,), or probabilities (n, classes)."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    X, y, weight = learned
     model = _model(kind, is_number, codes, X.shape[1], classes)
+    last = f"{model.steps[-1][0]}__" if hasattr(model, "steps") else ""
     # Threads synchronize after each leaf of a tree: if others use the cores too, they wait there for minutes.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # a baseline need not converge
-        model.fit(X, y)
+        model.fit(X, y, **{} if weight is None else {f"{last}sample_weight": weight})
         return np.asarray(model.predict(judged) if is_number else _shares(model, judged, classes))
 
 

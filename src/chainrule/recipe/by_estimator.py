@@ -40,6 +40,7 @@ from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.recipe.table_data import TableData, dataset
 from chainrule.tables.data import FitInput
+from chainrule.tables.exposure import as_rates
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted, Started
@@ -111,6 +112,8 @@ class ByEstimator(NamedTuple):
             pause = PauseOnRequest(stop, path, is_one) if is_stochastic(estimator) else StopOnRequest(stop)
             callbacks.append(pause)
         given = FitInput(**run.table.to_fit(run.data.train.y))
+        if (exposure := run.table.exposure) is not None:
+            given = as_rates(given, exposure, estimator.target_type, estimator.get_params(deep=False))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested

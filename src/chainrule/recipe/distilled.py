@@ -96,7 +96,7 @@ def rows_of_run(teacher: MLPClassifier | MLPRegressor, config: Mapping[str, Any]
     if not is_table(source):
         raise ConfigError(f"a network learns from one table, and the data of {place} are {source}.")
     settings = Settings.from_json(config["resolved"], str(place / "config.json"))
-    columns, target, tied, form = table_data.read(source, settings)
+    columns, target, tied, form, _ = table_data.read(source, settings)
     train, test = divide(target, settings.seed, source, tied)
     inputs = {name: values for name, values in columns.items() if name != target.name}
     model = teacher.model_

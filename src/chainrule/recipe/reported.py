@@ -219,6 +219,7 @@ def terms_of_run(run: TrainedRun) -> tuple[Terms, dict[str, Any] | None] | None:
         return None
     terms = made.terms()
     one = rows_of(table.inputs, table.test[:1])
+    one.pop(table.exposure, None)  # a term has what it adds to the rate
     row = {name: v.item() if isinstance(v := values[0], np.generic) else v for name, values in one.items()}
     return terms, row if _adds_up(terms, row, made, one) else None
 

@@ -206,7 +206,7 @@ def _prepared(
     resolved: the settings of a resumed run.  settings: the given ones, with the preset.
     """
     if not of_estimator:
-        for name in (*TIES, *DEMANDS, "plan"):
+        for name in (*TIES, *DEMANDS, "exposure", "plan"):
             if getattr(given, name) is not None:
                 raise ConfigError(
                     f"{option(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "
@@ -281,6 +281,11 @@ def judged(
         from chainrule.recipe import averages
 
         outputs = averages.outputs_of_rows(found.estimator, table.columns, table.target.name, table.test)
+    elif table is not None and table.exposure is not None:
+        from chainrule.recipe.table_data import log_exposure
+
+        offset = log_exposure(table.columns, table.exposure, table.test)
+        outputs = found.model.outputs(parts.judged, engine=settings.engine) + offset
     judgement = judge(
         found.model,
         parts.judged,

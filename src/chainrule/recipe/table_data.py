@@ -26,6 +26,7 @@ from chainrule.datasets.column_files import ColumnFile, find_files, paths_of, re
 from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.numerals import Decimals
 from chainrule.errors import ConfigError, DataError, option
+from chainrule.formulas.losses import LOSSES, LogLink
 from chainrule.recipe.columns import (
     FREE_ROWS,
     TargetColumn,
@@ -43,6 +44,7 @@ from chainrule.recipe.settings import Settings
 from chainrule.recipe.text_form import TextForm
 from chainrule.tables import reading
 from chainrule.tables.column import CategoryCells
+from chainrule.tables.exposure import read_exposure
 from chainrule.tables.fitting import differ
 from chainrule.tables.kinds import take
 from chainrule.tables.preprocessor import TablePreprocessor
@@ -72,6 +74,12 @@ class TableData:
     """what ties its rows together"""
     form: TextForm | None = None
     """how its text is written"""
+    exposure: str | None = None
+    """the column with the exposure; None without one"""
+
+    def exposure_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Return the exposure of some rows (rows,); None without one."""
+        return None if self.exposure is None else exposure_in(self.columns, self.exposure, rows)
 
     def values(self, row: int, names: list[str]) -> list[str]:
         """Return the cells of a row of the file, as text."""
@@ -156,6 +164,18 @@ class RunTable(NamedTuple):
     target: TargetColumn
     tied: TiedRows
     form: TextForm
+    exposure: str | None = None
+    """the column with the exposure"""
+
+
+def exposure_in(columns: Mapping[str, Any], name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the exposure of some rows of a table (rows,). Raises DataError unless each is above 0."""
+    return read_exposure({name: rows_of(columns[name], rows)}, name, len(rows))
+
+
+def log_exposure(columns: Mapping[str, Any], name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the offset (rows, 1) that makes outputs of rates those of amounts."""
+    return np.log(exposure_in(columns, name, rows))[:, None]
 
 
 def read(path: str | os.PathLike[str], settings: Settings) -> RunTable:
@@ -175,11 +195,23 @@ def read(path: str | os.PathLike[str], settings: Settings) -> RunTable:
     tied = tied_rows(columns, found, settings, path)
     form = TextForm.of(columns)
     out = excluded(settings.exclude_columns, columns, found, f"{path}")
-    for each in {*out, tied.names.get("groups", found)} - {found}:
+    exposure = None if settings.exposure is None else pick(settings.exposure, columns, f"{path}", "exposure")
+    for each in {*out, tied.names.get("groups", found)} - {found, exposure}:
         del columns[each]
-    if len(columns) < 2:
+    if len(columns) < 2 + (exposure is not None):
         raise DataError(f"{path} has only the column {found!r}; other columns are needed to predict it.")
-    return RunTable(columns, read_target(found, columns[found], f"{path}", settings.loss), tied, form)
+    target = read_target(found, columns[found], f"{path}", settings.loss)
+    if exposure is not None:
+        kind = LOSSES.get(settings.loss or "")
+        if kind is None or not issubclass(kind, LogLink):
+            named = ", ".join(name for name, each in LOSSES.items() if issubclass(each, LogLink))
+            raise ConfigError(
+                f"{option('exposure')} is for a loss of amounts; pass {option('loss')}, one of {named}."
+            )
+        if exposure == found:
+            raise ConfigError(f"{option('exposure')} names {found!r}, the column to predict; name another.")
+        exposure_in(columns, exposure, target.rows)  # an error is raised before the training
+    return RunTable(columns, target, tied, form, exposure)
 
 
 def load(path: Path, settings: Settings, held_out: float) -> tuple[Dataset, Dataset, TableData]:
@@ -187,10 +219,12 @@ def load(path: Path, settings: Settings, held_out: float) -> tuple[Dataset, Data
 
     held_out: the fraction of the training rows used for validation; 0 for none.
     """
-    columns, target, tied, form = read(path, settings)
+    columns, target, tied, form, exposure = read(path, settings)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
+    if exposure is not None:
+        preprocessor.set_params(kinds={exposure: "drop"})
     train, test, table = prepared(path, columns, target, preprocessor, settings.seed, held_out, tied)
-    return train, test, replace(table, form=form)
+    return train, test, replace(table, form=form, exposure=exposure)
 
 
 def prepared(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from chainrule.core import hints
 from chainrule.core.files import cells, write_whole
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 from chainrule.estimators.tuning.search import TrialRecord, Tuned, tune
 from chainrule.presets import DEFAULT
 from chainrule.recipe import by_estimator, folder, longer
@@ -117,6 +117,8 @@ def prepared(data: str, given: Settings, how: SearchSettings) -> TuneRun:
     with hints.once() as told:
         table = load(data, given)
         check_is_table(table, "preset")
+        if given.exposure is not None:
+            raise ConfigError(f"a search supports no {option('exposure')}; train with it.")
         run = by_estimator.prepare(table, given, given, None)
     return TuneRun(run._replace(warnings=told.kept), how)
 
