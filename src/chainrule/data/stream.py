@@ -159,12 +159,12 @@ class Stream:
         classes: NDArray[Any] | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         features: Sequence[str] | None = None,
-        scale: TargetScale | None = None,
     ) -> None:
         """Check the columns without reading a row."""
         if source.sizes is not None and not source.sizes.sum():
             raise DataError("the source has no rows; pass at least one.")
-        self.source, self.network, self.seed, self.scale = source, network, seed, scale
+        self.source, self.network, self.seed = source, network, seed
+        self.scale: TargetScale | None = None
         self.known, self.class_weight = classes, class_weight
         self.survey: Survey | None = None
         self.buffers = Buffers()

@@ -18,7 +18,7 @@ from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Sigmoid, Tanh
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import SGD
-from chainrule.lab import Progress, check_options, scaled
+from chainrule.lab import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
@@ -94,24 +94,21 @@ def vanishing(
     check_options(seed, repeats, budget)
     depths = _check_depths(depths)
     checks.check_count(width, "width")
-    start = time.perf_counter()
+    start, tell = time.perf_counter(), part(progress, 0.0, 1.0)
     data = load_parts(seed, scaled(BATCHES_PER_EPOCH, budget, 4) * BATCH_SIZE)
     work = [(arm, depth) for depth in depths for arm in ARMS]
     total, done = sum(depth + 2 for _, depth in work), 0
     found: dict[tuple[str, int], Measured] = {}
     for arm, depth in work:
-        if progress is not None:
-            progress(done / total, words.lab_vanishing.under_way(arm, depth))
+        tell(done / total, words.lab_vanishing.under_way(arm, depth))
         found[arm, depth] = _measure(arm, depth, width, data, seed, repeats)
         done += depth + 2
     shattering = _shattering(depths[-1], width, data, seed, repeats)
-    if progress is not None:
-        progress(1.0, words.experiments.FIGURES)
+    tell(1.0, words.experiments.FIGURES)
     steps = -(-len(data.y) // BATCH_SIZE) * EPOCHS
     return report(
         found,
         shattering,
-        tuple(ARMS),
         depths,
         {
             "seed": seed,
@@ -125,7 +122,6 @@ def vanishing(
             "momentum": MOMENTUM,
             "learning_rates_tried": list(RATES),
         },
-        NEIGHBOR_DISTANCE,
         time.perf_counter() - start,
     )
 
@@ -257,16 +253,14 @@ class Measured(records.DataResult):
 def report(
     found: Mapping[tuple[str, int], Measured],
     cosines: Mapping[str, float],
-    arms: Sequence[str],
     depths: Sequence[int],
     settings: dict[str, Any],
-    near: float,
     seconds: float,
 ) -> Report:
-    """Build the report. found: by network and depth.  cosines: of gradients, by network.  near: their distance."""
+    """Build the report. found: by network and depth.  cosines: of the gradients of neighbors, by network."""
     from chainrule.views.figures import flow as figures
 
-    said, deep = words.lab_vanishing, depths[-1]
+    said, arms, deep = words.lab_vanishing, tuple(ARMS), depths[-1]
     deepest = {arm: found[arm, deep] for arm in arms}
     main = Table(
         said.HEADS,
@@ -289,7 +283,7 @@ def report(
     noise = Table(
         said.NOISE_HEADS,
         tuple((said.NETS[name], f"{cosine:.2f}") for name, cosine in cosines.items()),
-        said.noise_caption(near, deep),
+        said.noise_caption(NEIGHBOR_DISTANCE, deep),
     )
     shares = {arm: [found[arm, d].profiles[:, 0] for d in depths] for arm in arms}
     return Report(
@@ -298,7 +292,9 @@ def report(
         question=said.QUESTION,
         answer=said.answer(deepest),
         finding=" ".join(
-            said.finding(deepest, found[PLAIN, depths[0]], found[NORMED, depths[0]], cosines, near)
+            said.finding(
+                deepest, found[PLAIN, depths[0]], found[NORMED, depths[0]], cosines, NEIGHBOR_DISTANCE
+            )
         ),
         held_fixed=said.held_fixed(settings),
         limits=said.LIMITS,
