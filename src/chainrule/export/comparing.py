@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.errors import ConfigError
 from chainrule.graph.columns import GraphInput, LevelCodes, WholeCodes
 from chainrule.graph.graph import ComputationGraph
 from chainrule.graph.numbers import Columnwise, SelectedColumns
@@ -34,10 +35,13 @@ class AnswersCompared(NamedTuple):
     same_labels: float | None = None
     """the share of the rows with the same label, or with the same class as the likeliest; None of numbers"""
 
-    @property
-    def is_close(self) -> bool:
-        """Whether the difference is within the tolerance."""
-        return self.difference <= self.tolerance
+    def check(self, whose: str, advice: str = "") -> None:
+        """Raise ConfigError if the difference is above the tolerance. whose, advice: for the message."""
+        if not self.difference <= self.tolerance:
+            raise ConfigError(
+                f"{whose} answers differ from the model's by {self.difference:.1e} on {self.rows} rows, more than "
+                f"{self.tolerance:.1e}; {advice}report it with the model's file."
+            )
 
 
 def rows_to_compare(graph: ComputationGraph, rows: Mapping[str, Any], dtype: str) -> dict[str, Any]:

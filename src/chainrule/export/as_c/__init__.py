@@ -93,11 +93,7 @@ def write(
         if is_int8:
             check_integers(small, answers, given)
             found = found._replace(tolerance=math.inf)
-    if not found.is_close:
-        raise ConfigError(
-            f"the C code's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, "
-            f"more than {found.tolerance:.1e}; pass dtype='float64', or report it with the model's file."
-        )
+    found.check("the C code's", "pass dtype='float64', or ")
     tested = test_program(made, given, TOLERANCES[numbers] if is_int8 else found.tolerance)
     own = None
     if needs_math(made):

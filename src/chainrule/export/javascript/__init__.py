@@ -125,11 +125,7 @@ def compare_module(graph: ComputationGraph, text: str, rows: Mapping[str, Any]) 
     name = "predictions" if graph.task == "regression" else "probabilities"
     answers = np.array([[float(number) for number in row] for row in json.loads(done.stdout)])
     found = compared(graph, {name: answers}, given, "float64")
-    if not found.is_close:
-        raise ConfigError(
-            f"the module's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, more than "
-            f"{found.tolerance:.0e}; report it with the model's file."
-        )
+    found.check("the module's")
     return found
 
 
