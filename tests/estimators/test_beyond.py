@@ -131,6 +131,34 @@ def test_validation_samples_of_ones_own():
 
 
 @pytest.mark.parametrize(
+    "form", [lambda pair: [pair], lambda pair: pair, lambda pair: [[*pair]], lambda pair: (pair,)]
+)
+def test_an_eval_set_is_validation_samples(form):
+    """As LightGBM and XGBoost take it: to the bit what X_val and y_val do, also as lists of two rows."""
+    for held in ((X[1::2], Y[1::2]), (X[:2].tolist(), Y[:2].tolist())):
+        made = net(max_iter=4).fit(X[::2], Y[::2], eval_set=form(held))
+        ours = net(max_iter=4).fit(X[::2], Y[::2], X_val=held[0], y_val=held[1])
+        assert made.validation_loss_curve_ == ours.validation_loss_curve_
+
+
+def test_eval_sets_that_are_not_one_pair():
+    pair = X[1::2], Y[1::2]
+    for two in ([pair, pair], (pair, pair)):
+        with pytest.raises(
+            chainrule.ConfigError, match=r"eval_set has 2 pairs, and a fit validates on one; pass \[\(X_val"
+        ):
+            net().fit(X, Y, eval_set=two)
+    for other in ([], (), [*pair], X, [X], [(*pair, Y)], "X", (X,)):
+        with pytest.raises(
+            chainrule.ConfigError, match=r"eval_set must be a list with one pair, \[\(X_val, y_val\)\], or"
+        ):
+            net().fit(X, Y, eval_set=other)
+    for name, value in {"X_val": X, "y_val": Y}.items():
+        with pytest.raises(chainrule.ConfigError, match="pass either eval_set"):
+            net().fit(X, Y, eval_set=[pair], **{name: value})
+
+
+@pytest.mark.parametrize(
     "scoring", ["loss", "roc_auc_ovr", lambda estimator, X, y: estimator.score(X, y) / 2]
 )
 def test_early_stopping_on_a_score(scoring: Any):

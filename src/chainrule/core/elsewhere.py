@@ -112,7 +112,7 @@ ESTIMATOR: Names = {
     "weight_decay": "optimizer=AdamW(weight_decay=...)",
     **dict.fromkeys(("batch_normalization", "batchnorm"), "batch_norm"),
     **dict.fromkeys(("seed", "random_seed"), "random_state"),
-    **dict.fromkeys(("eval_set", "validation_data"), "fit(X, y, X_val=..., y_val=...)"),
+    **dict.fromkeys(("eval_set", "validation_data"), "fit(X, y, eval_set=[(X_val, y_val)])"),
     **dict.fromkeys(
         ("cat_features", "categorical_features"), "preprocess=TablePreprocessor(kinds={name: 'category'})"
     ),

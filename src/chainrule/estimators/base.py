@@ -63,6 +63,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         *,
         X_val: Any = None,
         y_val: Any = None,
+        eval_set: Any = None,
         groups: RowValues | None = None,
         time: RowValues | None = None,
         exposure: Exposure | None = None,
@@ -76,6 +77,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y: (n,) labels or numbers, or (n, outputs); of a source None.
         sample_weight: (n,), the weight of each sample in the loss; None for 1 each.
         X_val, y_val: samples for validation after each epoch and for early_stopping, instead of a fraction of X.
+        eval_set: the same as [(X_val, y_val)], as LightGBM and XGBoost take it; one pair.
         groups: (n,) the group of each row, such as a person, or the name of a column of X, which is then not an input.
         If a fraction of X is held out, it consists of whole groups.
         time: (n,) the time of each row, as numbers or dates, or the name of a column of X, which stays an input. The
@@ -96,6 +98,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 hint_of_censoring(y)
         raced = NOTHING if is_new else start_of_race(self, self._result, more, plan)
         with self._check_and_tell():
+            if eval_set is not None:
+                X_val, y_val = checked_pair(eval_set, is_alone=X_val is None and y_val is None)
             given = FitInput(X, y, sample_weight, X_val, y_val, groups, time)
             return self._fit(given if exposure is None else self._as_rates(given, exposure), raced=raced)
 
@@ -271,6 +275,29 @@ def hint_of_order(X: object, told: Mapping[str, object]) -> None:
                 f"X and {name} have the same index in another order, and rows are matched by their place; pass "
                 f"{name}.loc[X.index] if the index says which belong together, else {name}.to_numpy()."
             )
+
+
+def checked_pair(eval_set: Any, is_alone: bool) -> tuple[Any, Any]:
+    """Return the samples and the targets of an `eval_set`. is_alone: whether X_val and y_val are not passed too.
+
+    Raises ConfigError unless it is one pair, in a list or by itself, and alone.
+    """
+    if not is_alone:
+        raise ConfigError("pass either eval_set=[(X_val, y_val)] or X_val and y_val, not both.")
+    is_pair = isinstance(eval_set, tuple) and not all(isinstance(each, tuple) for each in eval_set)
+    pairs = [eval_set] if is_pair or not isinstance(eval_set, (list, tuple)) else list(eval_set)
+    if not pairs or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+        raise ConfigError(
+            "eval_set must be a list with one pair, [(X_val, y_val)], or that pair, not "
+            f"{type(eval_set).__name__}{f' of {len(pairs)}' * isinstance(eval_set, (list, tuple))}."
+        )
+    if len(pairs) > 1:
+        raise ConfigError(
+            f"eval_set has {len(pairs)} pairs, and a fit validates on one; pass [(X_val, y_val)], and score(X, y) of "
+            "the others after the fit."
+        )
+    X_val, y_val = pairs[0]
+    return X_val, y_val
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:
