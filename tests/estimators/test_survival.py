@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from chainrule import ConfigError, DataError, MLPRegressor, MLPSurvival
+from chainrule.estimators import tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 Times = MLPSurvival.target_type
@@ -59,6 +60,16 @@ def test_restricted_means_are_areas():
         at = grid[grid <= horizon + 1e-9]
         area = np.trapezoid(BY_HAND.survival(P, at), at, axis=1)
         assert_allclose(BY_HAND.restricted_mean(P, horizon), area, rtol=1e-8)
+
+
+def test_certain_rows():
+    never, at_once = np.ones((1, 3)), np.zeros((1, 3))
+    assert_array_equal(BY_HAND.predictions(never), [np.inf])
+    assert_array_equal(BY_HAND.predictions(at_once), [0])
+    assert_array_equal(BY_HAND.survival(at_once, np.array([0, 0.1, 5])), [[1, 0, 0]])
+    for horizon in (0.5, 2.0, 9.0):
+        assert_allclose(BY_HAND.restricted_mean(never, horizon), horizon)
+        assert_allclose(BY_HAND.restricted_mean(at_once, horizon), 0, atol=0.002)
 
 
 def test_kaplan_meier_by_hand():
@@ -220,6 +231,12 @@ def test_scikit_learn_searches_and_folds():
         MLPSurvival((8,), max_iter=60, random_state=0, learning_rate_init=0.02), X, structured(y), cv=3
     )
     assert scores.shape == (3,) and scores.mean() > 0.6
+
+
+def test_a_search_judges_by_the_likelihood():
+    X, y, _ = censored(80, 11)
+    found = tune(MLPSurvival(preprocess="auto", max_iter=2, random_state=0), X, structured(y), trials=2)
+    assert found.metric == "loss" and np.isfinite(found.estimator.score(X, y))
 
 
 def test_weights_are_counts():

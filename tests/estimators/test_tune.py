@@ -359,7 +359,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_bad_estimators_data_and_journals(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match="must be an MLPClassifier or MLPRegressor"):
+    with pytest.raises(ConfigError, match="must be an MLPClassifier, MLPRegressor or MLPSurvival"):
         tune("net", X, Y)
     with pytest.raises(ConfigError, match="pass preprocess='auto' to it"):
         tune(MLPRegressor(), X, Y)

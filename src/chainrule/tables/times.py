@@ -241,11 +241,11 @@ class Times:
 
     def predictions(self, p: NDArray[Any]) -> Numbers:
         """Return medians (n,): when S = 1/2; infinite where it stays above."""
-        after, p = survived(p), np.asarray(p, np.float64)
+        p, before = np.asarray(p, np.float64), self._before(p)
+        after = before * p
         rows, at = np.arange(len(p)), (after <= 0.5).argmax(1)
-        before = np.hstack([np.ones((len(p), 1)), after])[rows, at]
         with np.errstate(divide="ignore"):
-            part = np.log(0.5 / before) / np.log(p[rows, at])
+            part = np.log(0.5 / before[rows, at]) / np.log(p[rows, at])
         return np.where(after[:, -1] <= 0.5, self.starts[at] + part * self.widths[at], np.inf)
 
     def survival(self, p: NDArray[Any], times: object) -> Numbers:
@@ -259,10 +259,9 @@ class Times:
             at = np.full(1, np.nan)
         if at.ndim != 1 or not (np.isfinite(at).all() and (at >= 0).all()):
             raise DataError(f"times must be numbers of at least 0, (m,) in the unit of y, not {times!r:.60}.")
-        found = np.ones((len(p), len(at)))
-        for own, passed in zip(np.asarray(p, np.float64).T, self.passed(at).T, strict=True):
-            found *= own[:, None] ** passed
-        return found
+        own = np.minimum(np.searchsorted(self.knots, at), len(self.knots) - 1)
+        part = self.passed(at)[np.arange(len(at)), own]
+        return self._before(p)[:, own] * np.asarray(p, np.float64)[:, own] ** part
 
     def restricted_mean(self, p: NDArray[Any], horizon: float) -> Numbers:
         """Return the means (n,) of min(time, horizon), the areas under S until then.
@@ -270,13 +269,18 @@ class Times:
         An interval of width w adds S w (1 - p^f) / -log p, with S at its begin and f the part of it until the horizon.
         """
         p, (part,) = np.asarray(p, np.float64), self.passed(np.array([horizon]))
-        after = survived(p)
-        before = np.hstack([np.ones((len(p), 1)), after[:, :-1]])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = -np.log(p)
+        before = self._before(p)
+        rate = -np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+        with np.errstate(invalid="ignore"):
             area = np.where(rate > 0, -np.expm1(-rate * part) / rate, part)
-        rest = after[:, -1] * max(0.0, horizon - self.knots[-1])
+        rest = before[:, -1] * p[:, -1] * max(0.0, horizon - self.knots[-1])
         return np.asarray((before * self.widths * area).sum(1) + rest)
+
+    def _before(self, p: NDArray[Any]) -> Numbers:
+        """Return S at the begin of each interval (n, K)."""
+        found = np.ones(p.shape)
+        np.cumprod(p[:, :-1], 1, np.float64, out=found[:, 1:])
+        return found
 
     @staticmethod
     def came_by(y: Numbers, time: float) -> tuple[float, float]:
@@ -340,12 +344,6 @@ class Times:
                 "no two rows of y have a known order, so there is nothing to score; pass rows with events."
             )
         return float(right / pairs)
-
-
-def survived(p: NDArray[Any]) -> Numbers:
-    """Return S at the end of each interval (n, K), of probabilities to survive each of them."""
-    found: Numbers = np.asarray(np.cumprod(p, 1, np.float64), np.float64)
-    return found
 
 
 def checked_knots(knots: Any) -> tuple[float, ...]:

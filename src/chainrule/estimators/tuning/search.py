@@ -37,7 +37,9 @@ from chainrule.fitting.train import warn_of
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.tables import reading, splits
 from chainrule.tables.data import FitInput, fitted_preprocessor, structure_of
+from chainrule.tables.labels import Labels
 from chainrule.tables.structure import RowStructure, RowValues, Split
+from chainrule.tables.times import Times
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
@@ -92,10 +94,10 @@ def tune(
 ) -> Tuned:
     """Search for the settings with the lowest loss on held-out rows; the result has an estimator fitted with them.
 
-    estimator: an `MLPClassifier` or `MLPRegressor` with preprocess="auto" or a preset. The parameters that are varied
+    estimator: one of this package with preprocess="auto" or a preset. The parameters that are varied
         are in `chainrule.estimators.tuning.spaces.SPACES`; those that are not at their defaults stay as they are.
     X, y: as in its `fit`. The value of a trial is the log loss, or the root mean squared error in the units of y, or
-        the loss itself if it is another one. The first trial has the settings of the estimator.
+        the loss itself if it is another one, as of times. The first trial has the settings of the estimator.
     trials: the maximum number of trials, including those in the journal; 50 unless there is a time limit.
     time_limit: the maximum seconds to within a tenth, including the last fit on all rows.
     folds: the number of folds of cross-validation, each of which is a fit of the trial; None for one fit, which holds
@@ -133,7 +135,7 @@ def prepared(
     """Check the arguments of a search, and return it before its first trial."""
     load_optuna()
     if not isinstance(estimator, MLPEstimator):
-        raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r:.60}.")
+        raise ConfigError(f"estimator must be an MLPClassifier, MLPRegressor or MLPSurvival, not {estimator!r:.60}.")
     name = name_of_recipe(estimator.preset, estimator.preprocess)
     if name is None or estimator.preprocess is None:
         raise ConfigError("a search is of an estimator of tables; pass preprocess='auto' to it.")
@@ -336,7 +338,7 @@ class Watch(Callback):
 
 def metric_of(result: FitResult) -> str:
     """Return what a fit is judged by: log_loss, rmse, or its own loss where that is no squared error."""
-    if result.targets.task != "regression":
+    if isinstance(result.targets, Labels):
         return "log_loss"
     return "rmse" if isinstance(result.model.network.loss, MeanSquaredError) else "loss"
 
@@ -372,7 +374,8 @@ def tried(
         metric, preprocessor = metric_of(result), result.preprocessor
         assert preprocessor is not None, "a search is of tables"
         metrics = [metric] if metric != "loss" else []
-        values.append(result.model.evaluate(preprocessor.transform(X_val), y_val, metrics=metrics)[metric])
+        y_judged = result.targets.encode(y_val) if isinstance(result.targets, Times) else y_val
+        values.append(result.model.evaluate(preprocessor.transform(X_val), y_judged, metrics=metrics)[metric])
     value = float(np.mean(values))
     if not math.isfinite(value):
         return Tried(None, "failed", epochs, longest, error="its predictions are not finite")
