@@ -22,6 +22,7 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.tree import Node
 from chainrule.inspection.trace.trace import Trace
 from chainrule.trained.persistence import LAYERS
+from chainrule.views import words
 from layer_examples import examples
 from needs import needs
 from states import drawn_states, stands_first
@@ -301,6 +302,21 @@ def test_every_view_shows_the_output():
     data = found.to_data()
     assert data["of"] == "answer[2]" and data["equations"][0]["value"] == found.value
     assert traced(model, row_for(Dense(1))).derive("x[1]").to_data()["of"] == "loss"
+
+
+def test_the_same_in_chinese():
+    model = model_of([Dense(6), Tanh(), Dense(3)], c.SoftmaxCrossEntropy())
+    trace = traced(model, row_for(Dense(1)))
+    found = trace.derive("x[1]", of="answer[2]")
+    with words.spoken_in("zh"):
+        shown, page, loss = str(found), found.html(), trace.derive("dense_1.W[0,0]")
+        assert f"其中 x[1] = {found.at:.6g}，answer[2] = {found.of_value:.6g}\n" in shown
+        assert "∂answer[2]/∂x[1] = 6 項的和，逐一寫出最大的 4 項\n" in shown
+        assert f"<p>其中 x[1] = {found.at:.6g}，answer[2] = {found.of_value:.6g}。</p>" in page
+        assert "answer[2]對 x[1] 的導數，1 個樣本，如預測時" in page
+        assert "損失對 dense_1.W[0,0] 的導數" in loss.html()
+        assert str(loss.step(0.1)).splitlines()[-1].startswith(f"損失 {trace.loss:.6g} → ")
+    assert "Where x[1] = " in found.html()
 
 
 class Squared(c.MeanSquaredError):

@@ -330,8 +330,7 @@ def values(derivation: Derivation) -> str:
     cells = "".join(
         f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in words.derivation.two_ways(derivation)
     )
-    notes = "; ".join([words.derivation.place(derivation), *words.derivation.remarks(derivation)])
-    return f"<table><tbody>{cells}</tbody></table><p>{html.escape(notes[0].upper() + notes[1:])}.</p>"
+    return f"<table><tbody>{cells}</tbody></table><p>{html.escape(words.derivation.notes(derivation))}</p>"
 
 
 def tree(derivation: Derivation, terms: int, nodes: int) -> str:

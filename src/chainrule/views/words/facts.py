@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from chainrule.inspection.derivation.derivation import Derivation
 
 MAX_RELATIVE_ERROR = 1e-6
 """The relative error of a derivative above which it is remarked on."""
@@ -225,3 +228,11 @@ def code_to_load(kind: str, file: str) -> str:
 def commands_of(file: str, rows: str) -> list[str]:
     """The commands that use a model's file. rows: the name of a file to predict."""
     return [f"chainrule predict {file} {rows}", f"chainrule serve {file}", f"chainrule export {file} --c"]
+
+
+def named_numbers(derivation: Derivation) -> list[str]:
+    """Return the number derived by, and an output that is derived, with their names and values."""
+    found = [(derivation.tree.of.plain, derivation.name, derivation.at)]
+    if derivation.of != "loss":
+        found.append((derivation.tree.symbol.top.plain, derivation.of, derivation.of_value))
+    return [f"{' = '.join(dict.fromkeys(names))} = {value:.6g}" for *names, value in found]

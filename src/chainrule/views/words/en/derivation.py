@@ -8,7 +8,7 @@ from chainrule.inspection.derivation.derivation import Derivation, Step
 from chainrule.inspection.derivation.difference import EPS, Difference
 from chainrule.views.words.en.phrases import samples
 from chainrule.views.words.en.trace import MODES
-from chainrule.views.words.facts import MAX_RELATIVE_ERROR
+from chainrule.views.words.facts import MAX_RELATIVE_ERROR, named_numbers
 
 LOSS = "loss"
 ONE = {LOSS: "a loss", "output": "an output", "answer": "an answer"}
@@ -25,11 +25,7 @@ def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
 
 def place(derivation: Derivation) -> str:
     """The number itself: its names and its value."""
-    at = [(derivation.tree.of.plain, derivation.name, derivation.at)]
-    if derivation.of != LOSS:
-        at.append((derivation.tree.symbol.top.plain, derivation.of, derivation.of_value))
-    named = (f"{' = '.join(dict.fromkeys(names))} = {value:.6g}" for *names, value in at)
-    return f"where {' and '.join(named)}"
+    return f"where {' and '.join(named_numbers(derivation))}"
 
 
 def remarks(derivation: Derivation) -> list[str]:
@@ -48,6 +44,12 @@ def remarks(derivation: Derivation) -> list[str]:
             f"so it is accurate only to about {EPS * derivation.magnitude:.0e}"
         )
     return remarks
+
+
+def notes(derivation: Derivation) -> str:
+    """The number itself and the remarks, as a sentence."""
+    said = "; ".join([place(derivation), *remarks(derivation)])
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def kink(found: Difference) -> str:
