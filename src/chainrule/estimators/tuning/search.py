@@ -135,7 +135,9 @@ def prepared(
     """Check the arguments of a search, and return it before its first trial."""
     load_optuna()
     if not isinstance(estimator, MLPEstimator):
-        raise ConfigError(f"estimator must be an MLPClassifier, MLPRegressor or MLPSurvival, not {estimator!r:.60}.")
+        raise ConfigError(
+            f"estimator must be an MLPClassifier, MLPRegressor or MLPSurvival, not {estimator!r:.60}."
+        )
     name = name_of_recipe(estimator.preset, estimator.preprocess)
     if name is None or estimator.preprocess is None:
         raise ConfigError("a search is of an estimator of tables; pass preprocess='auto' to it.")
