@@ -233,7 +233,6 @@ def test_files_keep_the_terms(tmp_path: Path):
         ({"hidden_layer_sizes": (3,)}, "has no hidden layers, so hidden_layer_sizes"),
         ({"dropout": 0.1}, "has no hidden layers, so dropout"),
         ({"warm_start": True}, "does not support warm_start=True"),
-        ({"preprocess": None}, "for tables prepared by the estimator"),
     ],
 )
 def test_what_it_has_no_place_for_is_refused(settings: dict[str, Any], message: str):

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
@@ -529,12 +530,30 @@ def test_a_recipe_that_fails_is_told_of(
         ({"callbacks": [lambda run: None]}, "callbacks"),
         ({"n_members": 2}, "n_members"),
         ({"solver": "lbfgs"}, "solver='lbfgs'"),
-        ({"preprocess": None}, "preprocess"),
     ],
 )
 def test_what_does_not_go_with_it(settings: dict[str, Any], name: str):
     with pytest.raises(ConfigError, match=f"preset='best'.*{name}"):
         best(**settings).fit(TABLE, LABEL)
+
+
+def test_a_preset_prepares_tables_by_itself(tmp_path: Path):
+    """As preprocess="auto" does, to the bit, and without a change of the parameters, which files keep."""
+    settings = {"preset": "fast", "max_iter": 2, "random_state": 0, "n_members": 1}
+    made, told = (MLPClassifier(preprocess=each, **settings).fit(TABLE, LABEL) for each in (None, "auto"))
+    np.testing.assert_array_equal(made.predict_proba(TABLE), told.predict_proba(TABLE))
+    made.save(tmp_path / "made")
+    for each in (made, clone(made).fit(TABLE, LABEL), MLPClassifier.load(tmp_path / "made")):
+        assert each.preprocess is None and each.preset == "fast"
+        np.testing.assert_array_equal(each.predict_proba(TABLE), told.predict_proba(TABLE))
+    with pytest.raises(DataError, match="X is a sparse matrix, which is not supported as a table"):
+        made.fit(csr_matrix(np.eye(4)), [0, 1, 0, 1])
+    average = best(preprocess=None).fit(TABLE, LABEL)
+    assert average.blend_ is not None and average.preprocess is None
+    average.save(tmp_path / "average")
+    read = MLPClassifier.load(tmp_path / "average")
+    np.testing.assert_array_equal(read.predict_proba(TABLE), average.predict_proba(TABLE))
+    assert average.bind().predict(TABLE.iloc[0].to_dict()) == average.predict(TABLE[:1])[0]
 
 
 def test_errors():

@@ -51,7 +51,7 @@ def with_table(
     made: MLPClassifier | MLPRegressor | None, path: str | Path, who: str = "reasons by column need"
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a file. Raises ConfigError unless it was trained on a table. who: what needs it."""
-    if made is None or made.preprocess is None:
+    if made is None or not made.prepares_tables:
         raise ConfigError(
             f"{who} a model that was trained on a table by an estimator, as chainrule train does; "
             f"{path} has another one."

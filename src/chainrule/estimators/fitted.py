@@ -296,8 +296,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags, with support of sparse matrices."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.preprocess is None
-        if self.preprocess is not None:  # a table, with text and missing values in it
+        tags.input_tags.sparse = not self.prepares_tables
+        if self.prepares_tables:  # a table, with text and missing values in it
             tags.transformer_tags.preserves_dtype = []  # that of the preprocessor
             tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags

@@ -163,7 +163,7 @@ def read(
             name: checked(name, _number(data["records"][name])) for name in RECORDS if name in data["records"]
         }
         table = None if data["table"] is None else TablePreprocessor.from_data(data["table"])
-        if table is not None:
+        if table is not None and parameters.get("preset") is None:
             parameters["preprocess"] = parameters["preprocess"] or table
         targets: Targets
         if issubclass(kind.target_type, Times):

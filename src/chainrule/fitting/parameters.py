@@ -175,7 +175,7 @@ class Parameters(NamesElsewhere):
         "see `terms`. None "
         'for that of preprocess="auto", "fast". "best" fits several recipes within time_limit, or 60 s, and predicts '
         "their weighted average, `blend_`, whose heaviest network is model_; `report_` has a record "
-        "of each. Raises ConfigError without preprocess.",
+        'of each. With a preset, preprocess is "auto" where it is None.',
         "hidden layers",
     )
     dropout: float | Iterable[float] = parameter(
@@ -301,6 +301,11 @@ class Parameters(NamesElsewhere):
         'whether preset="best" corrects its average by training rows that are like the predicted one, where rows held '
         "out are predicted better so. The estimator and its file then contain up to 20,000 training rows.",
     )
+
+    @property
+    def prepares_tables(self) -> bool:
+        """Whether X is a table of any types, which a preset asks for too."""
+        return self.preprocess is not None or self.preset is not None
 
 
 def about(kind: type[Parameters]) -> dict[str, AboutParameter]:

@@ -255,11 +255,6 @@ def resolved(
     constraints = None if all(each is None for each in asked) else constraints_of(values, data)
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     if wanted is not None:
-        if estimator.preprocess is None:  # nobody scales the inputs, or numbers to predict
-            raise ConfigError(
-                f"preset={wanted!r} is for tables prepared by the estimator; also pass preprocess='auto' or a "
-                "TablePreprocessor."
-            )
         chosen = given(estimator)
         if trunk is not None:  # whose activations may be others than a recipe's for this task
             chosen.setdefault("activation", activations_in(trunk.models[0].network))

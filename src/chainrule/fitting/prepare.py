@@ -118,7 +118,7 @@ def read_rows(estimator: HoldsResult, request: FitRequest) -> FitRequest:
     given = request.given
     if isinstance(given.X, Source):
         learn = None
-        if estimator.preprocess is not None:
+        if estimator.prepares_tables:
             learn = partial(preprocessor_of_sample, estimator, request)
         is_race, keeps_labels = estimator.preset == BEST, estimator.target_type is Labels
         how = Reading(request.seed, keeps_labels, learn, is_race, request.limit, request.begun)
@@ -146,7 +146,7 @@ def with_structure(estimator: HoldsResult, request: FitRequest) -> FitRequest:
     """Return a request with what ties its rows together."""
     if request.incremental:
         return request
-    structure = structure_of(request.given, estimator.gap, estimator.preprocess is not None)
+    structure = structure_of(request.given, estimator.gap, estimator.prepares_tables)
     return replace(request, structure=structure)
 
 
@@ -155,7 +155,7 @@ def take_rows_in_time(estimator: HoldsResult, request: FitRequest) -> FitRequest
     given, limit, drawn = request.given, request.limit, (request.seed, estimator.target_type is Labels)
     if request.rows is not None:
         found = rows_again(given, request.rows, *drawn)
-    elif limit is None or estimator.preprocess is None:
+    elif limit is None or not estimator.prepares_tables:
         return request
     else:
         found = rows_in_time(given, request.begun + limit, partial(prepare_some, estimator, request), *drawn)
@@ -166,7 +166,7 @@ def take_rows_in_time(estimator: HoldsResult, request: FitRequest) -> FitRequest
 
 def decide_few(estimator: HoldsResult, request: FitRequest) -> FitRequest:
     """Return a request that says whether its rows are few, for what prepares them and for the plan."""
-    if estimator.preprocess is None or isinstance(request.given.X, ReadTable):
+    if not estimator.prepares_tables or isinstance(request.given.X, ReadTable):
         return request
     return replace(request, of_few=few_of(estimator, request.given, request.conditions))
 
@@ -183,7 +183,7 @@ def prepare_data(estimator: HoldsResult, request: FitRequest) -> FitData:
     known = request.labels if before is None else before.targets
     if isinstance(read := given.X, ReadTable):
         data = of_table(kind, given, parameters, read.preprocessor, known, warm, read)
-    elif estimator.preprocess is not None:
+    elif estimator.prepares_tables:
         table = reading.read(given.X)
         made = preprocessor_of(estimator, request, table)
         data = of_table(kind, given, parameters, made, known, warm, table)

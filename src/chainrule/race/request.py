@@ -37,11 +37,6 @@ def check_support(estimator: HoldsResult, request: FitRequest) -> None:
                 f"preset='best' does not support {what}, because it trains several networks; use preset='fast', or "
                 "omit it."
             )
-    if estimator.preprocess is None:
-        raise ConfigError(
-            "preset='best' is for tables prepared by the estimator; also pass preprocess='auto' or a "
-            "TablePreprocessor."
-        )
 
 
 def seconds_of_race(estimator: HoldsResult, start: RaceState) -> float | None:

@@ -65,7 +65,7 @@ def distilled(
     if not file.is_file():
         raise DataError(f"{place} contains no model.safetensors; finish the run: {call_to_resume(place)}")
     teacher = estimator_in(file)
-    if teacher is None or teacher.preprocess is None:
+    if teacher is None or not teacher.prepares_tables:
         raise ConfigError(
             f"a network is distilled from a run on a table that was trained as an estimator, and {place} has another "
             "one; train a smaller network."

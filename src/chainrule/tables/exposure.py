@@ -86,7 +86,7 @@ def as_rates(
     name = exposure if isinstance(exposure, str) else None
     if isinstance(given.X, Source):
         raise ConfigError("exposure needs a table in memory, and X is a source that is read in pieces.")
-    if name is not None and parameters["preprocess"] is None:
+    if name is not None and parameters["preprocess"] is None and parameters["preset"] is None:
         raise ConfigError(
             f"exposure={name!r:.60} names a column of a table, which needs preprocess='auto'; pass the values, one per "
             "row."

@@ -139,7 +139,7 @@ def prepared(
             f"estimator must be an MLPClassifier, MLPRegressor or MLPSurvival, not {estimator!r:.60}."
         )
     name = name_of_recipe(estimator.preset, estimator.preprocess)
-    if name is None or estimator.preprocess is None:
+    if name is None:
         raise ConfigError("a search is of an estimator of tables; pass preprocess='auto' to it.")
     if name not in SPACES:
         raise ConfigError(f"there is no search for preset={name!r} yet; take {' or '.join(SPACES)}.")
