@@ -49,6 +49,11 @@ def test_marks_stand_apart(mark: float):
         (mixed(-998, -1000), ()),
         (mixed(-999, of=np.full(50, 3.0)), ()),
         (mixed(-999, of=np.tile([0.0, 1.0], 50)), (-999,)),
+        (mixed(-9, of=np.tile(np.arange(6.0), 50)), (-9,)),  # codes of a survey
+        (mixed(-9, -99, of=np.tile(np.arange(-1.0, 2.0), 50)), (-99, -9)),
+        (mixed(-9, of=np.linspace(0, 5, 400)), ()),  # no whole numbers
+        (mixed(-9, of=np.tile(np.arange(-8.0, 9.0), 50)), ()),
+        (mixed(-1, of=np.tile(np.arange(6.0), 50)), ()),
         (mixed(-999, of=np.arange(5.0)), ()),
         (np.full(40, np.nan), ()),
     ],

@@ -13,6 +13,8 @@ from chainrule.errors import ConfigError, TableWarning
 
 Marks: TypeAlias = Mapping[str, tuple[float, ...]]
 """those that a user names, by column"""
+CODE = -9.0
+"""a mark of whole numbers alone, such as the codes of a survey"""
 _NINES = [10**digits - 1 for digits in range(2, 10)]
 MARKS = np.array(
     sorted(
@@ -21,11 +23,11 @@ MARKS = np.array(
             for number in (*_NINES, 99.9, 999.9, 9999.9, 99.99, 999.99, 9999.99)
             for sign in (-1.0, 1.0)
         }
-        | {-32768.0, -2147483648.0, 2147483647.0}
+        | {CODE, -32768.0, -2147483648.0, 2147483647.0}
     )
 )
 """The numbers that are looked for: two to nine nines, some with one or two of them behind the point, and ends of
-integers."""
+integers, and CODE."""
 FEWEST_OTHERS = 10
 """the rows with other numbers from which marks are looked for"""
 MOST = 20
@@ -38,7 +40,8 @@ def find(values: NDArray[np.float64]) -> tuple[float, ...]:
     """Return the numbers of a column that stand for missing ones.
 
     They are of MARKS, in two rows or more, and below or above all other numbers: farther from these than 90 % of them
-    are apart, and than TIMES the widest gap between two neighbors; or negative where all others are not.
+    are apart, and than TIMES the widest gap between two neighbors; or negative where all others are not. CODE is one
+    only among whole numbers.
     values: (n,), NaN for missing.
     """
     there = values[~np.isnan(values)]
@@ -46,6 +49,8 @@ def find(values: NDArray[np.float64]) -> tuple[float, ...]:
         return ()
     distinct, counts = np.unique(there, return_counts=True)
     marks = np.isin(distinct, MARKS) & (counts > 1)
+    if not np.array_equal(distinct, np.rint(distinct)):
+        marks &= distinct != CODE
     while marks.any():
         rest = distinct[~marks]
         if len(rest) < 2 or counts[~marks].sum() < FEWEST_OTHERS:
