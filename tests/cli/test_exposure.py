@@ -37,6 +37,13 @@ def test_predicted_amounts_are_those_of_the_estimator(command: Any, how: dict[st
         expected = {"predicted": net.predict(X[:4], exposure=exposure), "spread": e * net.spread(X[:4])}
         for key, values in (expected | {"interval": covering}).items():
             np.testing.assert_allclose([row[key] for row in rows], values, rtol=1e-4, atol=1e-6)
+    rates = MLPRegressor("poisson", preprocess="auto", hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+    rates.fit(X, TABLE["claims"]).save("plain.safetensors")
+    both = ("net.safetensors", "plain.safetensors", "--rows", "amounts.csv")
+    differ = command("compare", *both, code=1, data=True)
+    assert differ["largest"] == pytest.approx(
+        np.abs(net.predict(X[:4]) - rates.predict(X[:4])).max(), rel=1e-4
+    )
     X[:4].assign(years=[1, 0, 2, 3]).to_csv("none.csv", index=False)
     said = command("predict", "net.safetensors", "none.csv", code=2).output
     assert (

@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Compare the answers of two models to the same rows; the exit code is 1 if they differ."""
     from chainrule.cli.models import decision_in, load_with_table
-    from chainrule.cli.predict import answer
+    from chainrule.cli.predict import answer, as_amounts
     from chainrule.model.comparison import AnsweredRows, compare_answers
 
     within: float | str = tolerance
@@ -50,7 +50,8 @@ def compare(
     answered = []
     for text in (a, b):
         model, table = load_with_table(text, header, sheet)
-        found = answer(model, table, rows, ("auto", None)).decided(decision_in(text, table), model.labels)
+        found = as_amounts(answer(model, table, rows, ("auto", None)), table)
+        found = found.decided(decision_in(text, table), model.labels)
         classes = None if model.classes is None else model.labels
         answered.append(AnsweredRows(found.predicted, found.probabilities, classes))
     compared = compare_answers(answered[0], answered[1], within)

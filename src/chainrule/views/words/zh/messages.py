@@ -55,6 +55,8 @@ _SAID = {
     "{} must be above 0, and is not {} ({}); omit rows without exposure, or correct them.": (
         "{} 必須大於 0，但{}不是（{}）；請略過沒有曝險量的列，或修正它們。"
     ),
+    "{} is for a loss of amounts; pass {}, one of {}.": "{} 需要以數量為目標的損失；請傳入 {}，可為 {}。",
+    "{} lacks the column {}, the exposure of the amounts; add it.": "{} 沒有欄位 {}（數量的曝險量）；請加入。",
     "{} must be numbers, and has {}; convert it.": "{} 必須是數字，但內容是 {}；請轉換。",
     "{} is missing in {} of {} rows, the first of them row {}; fill it in, or omit these rows.": (
         "{0} 在 {2} 列中缺少 {1} 列，第一個是第 {3} 列；請填入，或略過這些列。"
