@@ -27,7 +27,7 @@ from chainrule.views.figures import confusion, learning_curve, size_bars
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.markup import figure, section
 from chainrule.views.report import page as page_of_sections
-from chainrule.views.report import render, sections, write, write_run
+from chainrule.views.report import render, write, write_run
 from rendered import DRAWN, UNFOLD, check
 
 pytestmark = pytest.mark.browser
@@ -300,8 +300,11 @@ def test_each_of_a_few_bars_has_its_name(phone_page, page_file, count):
 
 
 def test_settings_are_shown_as_they_were_written():
-    assert sections.shown("結果") == "結果"
-    assert sections.shown("\ud800") == r"\ud800" and sections.shown(0.5) == "0.5"
+    X = np.array([[-1.0], [1.0]])
+    model = Model(Network(1, [Dense(1)], SigmoidCrossEntropy()))
+    settings = {"out": "結果", "odd": "\ud800", "rate": 0.5}
+    page = render(model, History(), X, [0, 1], title="t", settings=settings)
+    assert all(f"<td>{shown}</td>" in page for shown in ("結果", r"\ud800", "0.5"))
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])
