@@ -557,7 +557,7 @@ def test_refused_with_a_sentence(name: str, tmp_path: Path):
         "net.pt": r"torch\.onnx\.export\(module",
         "net.pkl": r"chainrule\.open\(FITTED\)",
         "policy.zip": "policy_net",
-        "net.keras": "format='onnx'",
+        "net.h5": r"\.save\('net\.keras'\)",
     }.items(),
 )
 def test_a_file_that_may_run_code_names_what_writes_another(name: str, says: str, tmp_path: Path):

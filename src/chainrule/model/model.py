@@ -443,7 +443,7 @@ class Model(Trained, Shown):
 
 
 def load(path: str | os.PathLike[str], *, custom: Custom | None = None) -> Model:
-    """Read a model from a file that `Model.save` wrote, or from an ONNX file, as `open` does.
+    """Read a model from a file that `Model.save` wrote, or from one of ONNX or Keras, as `open` does.
 
     custom: the classes of custom layers and losses, such as [MyLoss], or by kind; a file has only their names.
     Raises FormatError with the file and its fault, and OSError if the file cannot be read.

@@ -1,4 +1,4 @@
-"""Networks that were trained elsewhere, as models: ONNX files, scikit-learn's fitted networks, PyTorch's weights."""
+"""Networks that were trained elsewhere: files of ONNX and Keras, PyTorch's weights, scikit-learn's fitted networks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chainrule.formulas.losses import Loss, Poisson
 from chainrule.model.model import Model, load
 from chainrule.trained import packing
 from chainrule.trained.parts import Contents, Floats, Part, add_affine, contents, dense
-from chainrule.trained.persistence import ONNX, Saved
+from chainrule.trained.persistence import Saved, read_elsewhere
 
 
 def open(
@@ -35,12 +35,13 @@ def open(
         model = chainrule.open("policy.onnx")
         model.summary(), model.predict(X), model.trace(X[0], y[0]), model.export("policy.c"), model.fit(X, y)
 
-    source: an ONNX file, such as PyTorch, Keras, skl2onnx and `export` write; a fitted MLPClassifier or MLPRegressor of
-        scikit-learn, alone or behind scalers in a pipeline; a safetensors file with the `state_dict` of a PyTorch
-        module; or a file of `save`.
-    output: the output of an ONNX file to follow, where several are computed from different values.
-    loss: for training; None for SoftmaxCrossEntropy behind a softmax, BinaryCrossEntropy behind a sigmoid, and
-        MeanSquaredError otherwise. A network that ends with logits needs its own: `loss=SoftmaxCrossEntropy()`.
+    source: an ONNX file, such as PyTorch, skl2onnx and `export` write; a `.keras` file of Keras 3; a fitted
+        MLPClassifier or MLPRegressor of scikit-learn, alone or behind scalers in a pipeline; a safetensors file with
+        the `state_dict` of a PyTorch module; or a file of `save`.
+    output: the output of an ONNX or Keras file to follow, where several are computed from different values.
+    loss: for training; None for the one of logits that a Keras file was compiled with, else SoftmaxCrossEntropy behind
+        a softmax, BinaryCrossEntropy behind a sigmoid, and MeanSquaredError otherwise. Another network that ends with
+        logits needs its own: `loss=SoftmaxCrossEntropy()`.
     activation: between the dense layers of a `state_dict`, which does not say it: a layer or its name; None for ReLU.
 
     Nothing in a file is run. Names of classes and inputs are kept where the file has them.
@@ -50,10 +51,9 @@ def open(
     if not isinstance(source, (str, os.PathLike)):
         return _model(type(source).__name__, of_fitted(source, loss))
     path = Path(source)
-    if path.suffix.lower() == ONNX:
-        from chainrule.trained import onnx_files
-
-        return _model(path, onnx_files.read(path, None, output, loss))
+    elsewhere = read_elsewhere(path, None, output, loss)
+    if elsewhere is not None:
+        return _model(path, elsewhere)
     tensors = _tensors(path)
     if tensors is not None:
         return _model(path, of_state_dict(path, tensors, activation, loss))

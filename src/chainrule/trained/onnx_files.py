@@ -180,8 +180,13 @@ def read(
         raise FormatError(
             f"{path} is not a complete ONNX file ({fault_of(error)}); export it again."
         ) from error
-    size = len(data)
-    del data
+    return network_of(path, model, len(data), output, loss)
+
+
+def network_of(
+    path: Path, model: onnx.ModelProto, size: int, output: str | None, loss: Loss | None
+) -> Contents:
+    """Return the network of a model in ONNX's form. size: the bytes of its file; otherwise as `read`."""
     try:
         return Reader(path, model, size).network(output, loss)
     except FormatError:

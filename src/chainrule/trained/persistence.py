@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,9 +30,10 @@ from chainrule.network import blocks
 from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
 from chainrule.trained import packing
+from chainrule.trained.parts import Contents
 
-ONNX = ".onnx"
-"""The ending of files that another format has, from which `load` reads a network too."""
+READERS = {".onnx": "onnx_files", ".keras": "keras_files"}
+"""The endings of files of other libraries that are read, and the modules that read them."""
 ELSEWHERE = {
     (
         ".pt",
@@ -51,8 +53,7 @@ ELSEWHERE = {
     (
         ".h5",
         ".hdf5",
-        ".keras",
-    ): "import keras; keras.models.load_model(PATH).export('net.onnx', format='onnx').",
+    ): "import keras; keras.models.load_model(PATH).save('net.keras').",
 }
 """The commands that write a readable file, by endings: of PyTorch, scikit-learn, Stable-Baselines3 and Keras."""
 SCALE = ".scale"
@@ -337,6 +338,20 @@ def to_bytes(
     return as_file(tensors | dict(others or {}), metadata={"chainrule": json.dumps(header)})
 
 
+def read_elsewhere(
+    path: Path, data: bytes | None = None, output: str | None = None, loss: Loss | None = None
+) -> Contents | None:
+    """Read a network that another library wrote, by the ending of its file; None for other endings.
+
+    data, output, loss: as for its `read`.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        return None
+    found: Contents = import_module(f"chainrule.trained.{reader}").read(path, data, output, loss)
+    return found
+
+
 def load(
     path: str | os.PathLike[str],
     custom: Custom | None = None,
@@ -357,10 +372,9 @@ def load(
     from safetensors import SafetensorError
 
     path, own = Path(path), by_kind(custom)
-    if path.suffix.lower() == ONNX:
-        from chainrule.trained import onnx_files
-
-        network, theta, states, header = onnx_files.read(path, data)
+    contents = read_elsewhere(path, data)
+    if contents is not None:
+        network, theta, states, header = contents
         _members(path, header, ensemble)
         return Saved(network, theta, states, header, {})
     try:
