@@ -41,7 +41,7 @@ namespace chainrule {
     X(sigmoid, "", true) \
     X(tanh, "", true)
 
-// Losses: the name of the constant.
+// Losses: the name of the constant. `own`: one that the caller computes (program.h).
 #define CHAINRULE_LOSSES(X) \
     X(mean_squared_error, "") \
     X(half_squared_error, "") \
@@ -56,7 +56,8 @@ namespace chainrule {
     X(focal_cross_entropy, "gamma") \
     X(survival_cross_entropy, "") \
     X(binary_cross_entropy, "") \
-    X(categorical_cross_entropy, "")
+    X(categorical_cross_entropy, "") \
+    X(own, "")
 
 // Optimizers' rules.
 #define CHAINRULE_RULES(X) \

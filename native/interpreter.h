@@ -59,6 +59,25 @@ class Unlocked {
     PyThreadState* state_;
 };
 
+// f(), called with the GIL by a thread that does not hold it, which may be none of Python's.
+template <class F>
+void with_gil(F&& f) {
+    struct Held {
+        PyGILState_STATE state;
+        Held() {
+            if (is_ending()) throw std::runtime_error("the interpreter is ending");
+            try {
+                state = PyGILState_Ensure();
+            } catch (...) {  // as in Unlocked
+                while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+            }
+        }
+        ~Held() { PyGILState_Release(state); }
+    };
+    const Held held;
+    f();
+}
+
 // Runs the handlers of pending signals, at most 50 times a second. True if one raised (as Ctrl-C does; the exception is then
 // the interpreter's current one), or if the interpreter is finalizing.
 class Signals {

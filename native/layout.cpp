@@ -29,6 +29,7 @@ void check(const Program& program) {
 }
 
 Layout analyze(const Program& program, bool trains, const std::function<Facts(int)>& facts_of) {
+    require(!trains || (program.loss == Loss::own) == program.own_loss.has_value(), "its loss is computed neither here nor by the caller");
     Layout layout;
     layout.values.resize(program.widths.size()), layout.parts.resize(program.ops.size());
     std::vector<Facts> facts;

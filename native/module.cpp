@@ -269,10 +269,31 @@ struct Buffer {
     Buffer(const Buffer&) = delete;
 };
 
+// A loss that Python computes: a function of n and the smoothing, and the arrays out, y, value, gradient and is_correct, of as many
+// rows as batches have at most. None for none.
+std::optional<OwnLoss> own_loss_of(const nb::object& given, int64_t width, int64_t outputs) {
+    if (given.is_none()) return std::nullopt;
+    const auto [compute, out, y, value, gradient, is_correct] = nb::cast<std::tuple<nb::object, Any, Any, Any, Any, Any>>(given);
+    const auto rows = static_cast<int64_t>(value.ndim() == 1 ? value.shape(0) : 0);
+    const auto fits = [&](const Any& array, int64_t columns) {
+        return array.ndim() == 2 && static_cast<int64_t>(array.shape(0)) == rows && static_cast<int64_t>(array.shape(1)) == columns &&
+               array.dtype() == value.dtype();
+    };
+    const bool is_double = value.dtype() == nb::dtype<double>();
+    require((is_double || value.dtype() == nb::dtype<float>()) && fits(out, width) && fits(y, outputs) && fits(gradient, width) &&
+                is_correct.ndim() == 1 && static_cast<int64_t>(is_correct.shape(0)) == rows && is_correct.dtype() == nb::dtype<bool>(),
+            "the arrays of its loss do not fit");
+    // The arrays live as long as the function.
+    return OwnLoss{out.data(), y.data(), value.data(), gradient.data(), static_cast<const bool*>(is_correct.data()), rows, is_double,
+                   [compute = compute, kept = given](int64_t n, double smoothing) { with_gil([&] { compute(n, smoothing); }); }};
+}
+
 class PySession {
    public:
     PySession(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
         : program_(program), is_double_(is_double), trains_(trains) {
+        if (const auto& own = program.own_loss)
+            require(own->rows >= run.batch_size && own->is_double == is_double, "the arrays of its loss do not fit the session");
         const Choice& choice = chosen(isa);
         session_.reset((is_double ? choice.make_double : choice.make_float)(program_, run, capacity, trains, choice.products));
     }
@@ -576,13 +597,15 @@ NB_MODULE(_native, m) {
             "__init__",
             [](Program* self, std::vector<Op> ops, std::vector<Parameter> parameters, std::vector<int64_t> widths, std::vector<int64_t> states,
                int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, int64_t members,
-               double l2, double l1, double max_norm, double scale, double offset, std::vector<double> lower, std::vector<double> upper) {
+               double l2, double l1, double max_norm, double scale, double offset, std::vector<double> lower, std::vector<double> upper,
+               const nb::object& own_loss) {
+                const int64_t width = widths.back();
                 new (self) Program{std::move(ops), std::move(parameters), std::move(widths), std::move(states), size, member<Loss>(loss),
                                    std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm,
-                                   std::move(lower), std::move(upper)};
+                                   std::move(lower), std::move(upper), own_loss_of(own_loss, width, width / std::max<int64_t>(1, members))};
             },
             nb::kw_only(), "ops"_a, "parameters"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
-            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a, "lower"_a = std::vector<double>{}, "upper"_a = std::vector<double>{});
+            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a, "lower"_a = std::vector<double>{}, "upper"_a = std::vector<double>{}, "own_loss"_a = nb::none());
     nb::class_<Run>(m, "Run").def(
         "__init__",
         [](Run* self, int rule, double beta1, double beta2, double eps, double decay, bool uncorrected_eps, double clip_norm,

@@ -152,4 +152,30 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     }
 }
 
+// The same of a whole batch, by a loss that the caller computes.
+template <class T>
+void Engine<T>::own_loss(const Samples& samples, const Batch& batch) {
+    const OwnLoss& own = *program_.own_loss;
+    Buffer<T>& out = net_.buffers.back();
+    const int64_t n = program_.outputs();
+    T *said = static_cast<T*>(own.out), *y = static_cast<T*>(own.y);
+    for (int64_t i = 0; i < batch.size; ++i, said += out.width, y += n) {
+        const int64_t row = batch.rows[i];
+        std::copy_n(&out.a[i * out.ld], out.width, said);
+        if (samples.labels != nullptr)
+            std::fill(y, y + n, T(0)), y[label_of(samples, row, n)] = T(1);
+        else
+            for (int64_t k = 0; k < n; ++k) y[k] = static_cast<T>(samples.y[row * n + k]);
+    }
+    own.compute(batch.size, batch.smoothing);
+    const T *value = static_cast<const T*>(own.value), *gradient = static_cast<const T*>(own.gradient);
+    const double divisor = std::max(batch.total, std::numeric_limits<double>::min());
+    for (int64_t i = 0; i < batch.size; ++i, gradient += out.width) {
+        const double weight = weight_of(samples, batch.rows[i]);
+        const T share = static_cast<T>((samples.weight == nullptr ? 1 : weight) / divisor);
+        for (int64_t k = 0; k < out.width; ++k) out.grad[i * out.ld + k] = share * gradient[k];
+        row_scores_[i] = {double(share) * double(value[i]), own.is_correct[i] ? weight : 0.0};
+    }
+}
+
 }  // namespace chainrule::CHAINRULE_ISA

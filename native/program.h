@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -39,6 +40,17 @@ struct Parameter {
     }
 };
 
+// A loss that the caller computes: of each step's batch, the kernels write `out` (n, width) and `y` (n, outputs), call `compute`, and
+// read the rest. Numbers are of the session's type, rows one after the other. Any thread may call, one at a time.
+struct OwnLoss {
+    void *out, *y;
+    const void *value, *gradient;  // (n,) and (n, width)
+    const bool* is_correct;        // (n,)
+    int64_t rows;                  // for which there is room
+    bool is_double;                // the type of the numbers
+    std::function<void(int64_t n, double smoothing)> compute;  // of the first n rows, with the step's factor of the smoothing; may throw
+};
+
 struct Program {
     std::vector<Op> ops;
     std::vector<Parameter> parameters;
@@ -53,6 +65,7 @@ struct Program {
     int64_t members;              // networks side by side in the last buffer; the loss is the mean of theirs
     double l2, l1, max_norm;      // max_norm 0 for none
     std::vector<double> lower, upper;  // (size,) the bounds of each number of theta after a step; empty for none
+    std::optional<OwnLoss> own_loss{};
 
     int64_t outputs() const { return widths.back() / members; }  // of a member, and the columns of y
     ~Program();

@@ -164,6 +164,7 @@ class Engine final : public Session {
     void backward(size_t o, const Block& block, Workspace<T>& own);
     // objective.h
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile);
+    void own_loss(const Samples& samples, const Batch& batch);
     // update.h
     [[gnu::cold]] void plan_tasks();
     int64_t first_task(int thread, int count) const;

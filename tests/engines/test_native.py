@@ -94,7 +94,7 @@ def test_auto_is_native_and_every_layer_and_rule_is_known():
     for rule in OPTIMIZERS.values():
         if rule is not LBFGS:
             assert ENGINES["native"].refusal(Plan(network, rule())) is None
-    assert set(native._native.LOSSES) == {*LOSSES, "half_squared_error"}
+    assert set(native._native.LOSSES) == {*LOSSES, "half_squared_error", "own"}
     assert set(native._native.ACTIVATIONS) | {"prelu", "softmax"} == set(ACTIVATIONS)
 
 

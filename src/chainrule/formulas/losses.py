@@ -82,7 +82,7 @@ class Loss(ABC):
         return self
 
     def formula(self) -> Formula | None:
-        """Return the loss as a formula that engines know by name, or None if only the reference engine can train on it.
+        """Return the loss as a formula that engines know by name, or None if they have to call its methods.
 
         Subclasses do not inherit it.
         """

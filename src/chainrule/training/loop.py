@@ -16,6 +16,7 @@ from chainrule.data.windows import Piece, pieces
 from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.network.network import Network
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
@@ -87,6 +88,8 @@ def train_epoch(run: Run) -> None:
             if begin == last:  # all steps of the piece are done
                 start = time.perf_counter()
                 piece = next(parts)
+                if run.step == 0:
+                    check_loss(run.plan.network, piece.samples, piece.rows)
                 last = min(piece.begin - (-len(piece.rows) // size), run.steps_per_epoch)
                 run.seconds += time.perf_counter() - start
             end = min(
@@ -117,6 +120,56 @@ def train_epoch(run: Run) -> None:
         parts.close()
     if run.validation is not None or any(callback.looks_inside for callback in run.settings.callbacks):
         run.synchronize()
+
+
+ROWS_TO_CHECK = 8
+"""The samples of the first batch on which a custom loss is checked."""
+DIFFERENCE = 1e-5
+"""h of its one-sided differences (L(x + h) - L(x)) / h in float64, whose error is about h L''."""
+LARGEST_DEVIATION = 1e-2
+"""Of its gradient, from between the differences of both sides, in units of 1 + |gradient|."""
+
+
+def check_loss(network: Network, samples: Samples, rows: NDArray[np.int64]) -> None:
+    """Check the shapes of a custom loss, and that its gradient is its value's derivative, at outputs that are drawn.
+
+    Its differences of both sides stand beside the gradient, which at a kink may be any number between them. Other
+    losses are those of the package, whose tests do this. Raises ConfigError.
+    """
+    loss = network.loss
+    if loss.formula() is not None:
+        return
+    y = samples.targets_of(rows.reshape(-1)[:ROWS_TO_CHECK])[0]
+    draw = np.random.default_rng(0)
+    shape = len(y), network.fan_out
+    out = draw.normal(size=shape) if loss.domain == "real" else draw.uniform(0.1, 0.9, shape)
+    name = type(loss).__name__
+    with np.errstate(all="ignore"):
+        value, gradient = np.asarray(loss.value(out, y)), np.asarray(loss.gradient(out, y))
+        for found, method, wanted in ((value, "value", shape[:1]), (gradient, "gradient", shape)):
+            if found.shape != wanted:
+                raise ConfigError(
+                    f"{name}.{method} must return an array of shape {wanted} for outputs {shape}, not {found.shape}; "
+                    + (
+                        "sum over the outputs of a sample."
+                        if method == "value"
+                        else "it has one for each output."
+                    )
+                )
+        steps = DIFFERENCE * np.eye(shape[1])
+        sides = [
+            np.stack([(loss.value(out + h * step, y) - value) / (h * DIFFERENCE) for step in steps], 1)
+            for h in (-1, 1)
+        ]
+        room = LARGEST_DEVIATION * (1 + np.abs(gradient))
+        is_wrong = (gradient < np.minimum(*sides) - room) | (gradient > np.maximum(*sides) + room)
+    if is_wrong.any():
+        i, k = (int(place) for place in np.argwhere(is_wrong)[0])
+        raise ConfigError(
+            f"{name}.gradient is not the derivative of {name}.value: for output {out[i, k]:.3g} and target "
+            f"{y[i, min(k, y.shape[1] - 1)]:.3g} it is {gradient[i, k]:.6g}, and the finite difference is "
+            f"{(sides[0][i, k] + sides[1][i, k]) / 2:.6g}; correct one of them."
+        )
 
 
 def look(run: Run) -> None:

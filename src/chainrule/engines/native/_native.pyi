@@ -92,6 +92,9 @@ class Program:
         max_norm: float,
         scale: float,
         offset: float,
+        lower: list[float] = ...,
+        upper: list[float] = ...,
+        own_loss: tuple[Any, ...] | None = None,
     ) -> None: ...
 
 class Run:

@@ -16,13 +16,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
-from chainrule.engines.native.program import Program
+from chainrule.engines.native.program import Program, own_loss
 from chainrule.engines.native.threads import cores, threads
 from chainrule.engines.step import diagnosis
 from chainrule.engines.step.base import OnProcessor, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import Link
-from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 
@@ -78,12 +77,6 @@ def is_known(link: Link) -> bool:
     )
 
 
-def knows_loss(loss: Loss) -> bool:
-    """Return whether the kernels support a loss's formula."""
-    formula = loss.formula()
-    return formula is not None and formula.name in _native.LOSSES
-
-
 def knows_optimizer(optimizer: Optimizer) -> bool:
     """Return whether the kernels support an optimizer's rule."""
     rule = optimizer.rule()
@@ -134,7 +127,8 @@ def as_rows(X: RowsLike, dtype: DTypeLike) -> Any:
 class NativeEngine(OnProcessor):
     """The C++ engine, for all layers, losses and first-order optimizers of the package.
 
-    Custom ones run on it if they declare their known operations, formula or rule.
+    Custom layers and optimizers run on it if they declare their known operations or rule. A custom loss is called once
+    a step.
     """
 
     name = "native"
@@ -147,8 +141,6 @@ class NativeEngine(OnProcessor):
         link = unknown(network)
         if link is not None:
             return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
-        if not knows_loss(network.loss):
-            return f"it does not know the loss {type(network.loss).__name__}"
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
         return self.elsewhere(plan)
@@ -311,7 +303,12 @@ class NativeSession:
         self.states, self._optimizer_state = states, optimizer_state
         self.all_sums = np.zeros(5)
         self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
-        self.program = Program(plan.network, plan.frozen, plan.network.bounds)
+        self.program = Program(
+            plan.network,
+            plan.frozen,
+            plan.network.bounds,
+            own_loss(plan.network, plan.batch_size, theta.dtype),
+        )
         run = _native.Run(
             **settings_of(plan.optimizer),
             clip_norm=plan.clip_norm or 0.0,

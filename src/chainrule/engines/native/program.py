@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.formulas.losses import Formula
+from chainrule.engines.step import are_correct
+from chainrule.formulas.losses import Formula, Loss
 from chainrule.network.constraints import Bounds
 from chainrule.network.network import Network
 from chainrule.network.ops import Op, operations
@@ -27,8 +28,17 @@ DENSE = ("dense", "grouped_dense")
 class Program:
     """A network as a program of native/program.h."""
 
-    def __init__(self, network: Network, frozen: frozenset[str], bounds: Bounds | None = None) -> None:
-        """Assign a buffer to each value of the operations; 0 is the input. bounds: those that each step keeps."""
+    def __init__(
+        self,
+        network: Network,
+        frozen: frozenset[str],
+        bounds: Bounds | None = None,
+        own_loss: tuple[Any, ...] | None = None,
+    ) -> None:
+        """Assign a buffer to each value of the operations; 0 is the input.
+
+        bounds: those that each step keeps.  own_loss: to train with a loss that the kernels do not know.
+        """
         self.layers = {link.name: link.layer for link in network.walk()}
         self.states: list[str] = []
         """names of the links whose states the program uses, in the session's order"""
@@ -44,8 +54,7 @@ class Program:
         """the fitted constants that the session has, by link"""
         self.scale, self.offset = 1.0, 0.0
         """the factor and the offset applied to samples when they are read"""
-        loss = network.loss.formula()
-        assert loss is not None
+        loss = formula_of(network.loss) or Formula("own", members=network.loss.members)
         self.native = _native.Program(
             ops=list(self.native_ops()),
             parameters=[
@@ -72,6 +81,7 @@ class Program:
             max_norm=network.max_norm or 0.0,
             scale=self.scale,
             offset=self.offset,
+            own_loss=own_loss,
             **({} if bounds is None else {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()}),
         )
 
@@ -164,6 +174,32 @@ class Program:
 def constants(op: Op) -> tuple[float, float]:
     """Return c0 and c1 of an operation: its constants in the order of native/enumerations.h."""
     return named_constants(op.function or op.name, op.constants)
+
+
+def formula_of(loss: Loss) -> Formula | None:
+    """Return the formula of a loss, None if the kernels do not know it."""
+    formula = loss.formula()
+    return formula if formula is not None and formula.name in _native.LOSSES else None
+
+
+def own_loss(network: Network, rows: int, dtype: DTypeLike) -> tuple[Any, ...] | None:
+    """Return a loss that the kernels do not know, as they call it: see `OwnLoss` in native/program.h; None of others.
+
+    rows: of a batch.
+    """
+    loss = network.loss
+    if formula_of(loss) is not None:
+        return None
+    out, y = np.empty((rows, network.fan_out), dtype), np.empty((rows, network.outputs), dtype)
+    value, gradient, is_correct = np.empty(rows, dtype), np.empty_like(out), np.zeros(rows, bool)
+
+    def compute(n: int, smoothing: float) -> None:
+        some, own = out[:n], loss.smoothed(smoothing)
+        with np.errstate(all="ignore"):  # the kernels check what is finite
+            value[:n], gradient[:n] = own.value(some, y[:n]), own.gradient(some, y[:n])
+            is_correct[:n] = are_correct(loss, some, y[:n])
+
+    return compute, out, y, value, gradient, is_correct
 
 
 def loss_constant(loss: Formula) -> list[float]:

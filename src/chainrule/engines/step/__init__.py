@@ -102,13 +102,18 @@ def update(
     return optimizer.update(g, state, theta, lr, t, **settings)
 
 
-def correct(loss: Loss, out: Array, y: Array, s: Array) -> Array:
-    """Compute the total weight of samples with correct class, or with all labels correct; 0 for regression."""
+def are_correct(loss: Loss, out: Array, y: Array) -> Array:
+    """Return which samples have the correct class, or all labels correct (n,); False for regression."""
     if loss.targets == "classes":
-        return s @ (likeliest(loss, out) == y.argmax(1))
+        return likeliest(loss, out) == y.argmax(1)
     if loss.targets == "binary":
-        return s @ ((loss.predict(out) > 0.5) == (y > 0.5)).all(1)
-    return 0.0
+        return ((loss.predict(out) > 0.5) == (y > 0.5)).all(1)
+    return False
+
+
+def correct(loss: Loss, out: Array, y: Array, s: Array) -> Array:
+    """Compute the total weight of samples that are correct."""
+    return 0.0 if loss.targets not in ("classes", "binary") else s @ are_correct(loss, out, y)
 
 
 def step(
