@@ -16,7 +16,7 @@ from chainrule.recipe.run import begun, carry_out
 from chainrule.recipe.settings import Settings
 from chainrule.views import words
 from chainrule.views.figures.tables import intervals
-from chainrule.views.report.tables import TableRun, outcome
+from chainrule.views.report.tables import TableRun, errors_or_calibration
 from house_tables import read, write
 
 RNG = np.random.default_rng(0)
@@ -152,7 +152,8 @@ def test_a_report_shows_how_many_judged_rows_are_inside(homes, language):
     assert [len(trace.x) for trace in figure.data[1:]] == [found.contains.sum(), (~found.contains).sum()]
     assert len(figure.data[0].x) == 300
     with words.spoken_in(language):
-        page = outcome(TableRun(done.run.data.table, None, None, intervals=found), done.judgement)
+        of_table = TableRun(done.run.data.table, None, None, intervals=found)
+        page = errors_or_calibration(of_table, done.judgement)
     inside = f"{100 * found.contains.mean():.1f} %"
     assert (f"contain {inside} of these 100" if language == "en" else f"這 100 列中的 {inside}") in page
 

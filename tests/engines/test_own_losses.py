@@ -17,14 +17,16 @@ from chainrule import (
     Dense,
     Loss,
     MeanOverMembers,
+    MeanSquaredError,
     Model,
     Network,
     ReLU,
     Sigmoid,
+    SoftmaxCrossEntropy,
     Tanh,
 )
 from chainrule.engines import ENGINES, Plan, native
-from chainrule.formulas.losses import LOSSES, MeanSquaredError, SoftmaxCrossEntropy
+from chainrule.formulas.losses import LOSSES
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
 RNG = np.random.default_rng(3)

@@ -14,7 +14,7 @@ from chainrule.recipe.columns import TiedRows, divide, read_target, tied_rows
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.views.report.tables import TableRun, compared
+from chainrule.views.report.tables import TableRun, contenders
 
 N = 120
 RNG = np.random.default_rng(4)
@@ -81,7 +81,7 @@ def test_a_run_says_which_rows_were_held_out(table: Path, tmp_path: Path):
     assert "--groups who" in config["command"] and config["settings"]["groups"] == "who"
     found = made.run.data.table
     assert found is not None and made.comparison is not None and made.comparison.rows == 100
-    report = compared(TableRun(found, made.comparison, None, None))
+    report = contenders(TableRun(found, made.comparison, None, None))
     assert "have other values of &#x27;who&#x27; than those trained on" in report
     estimator = made.run.estimator
     assert estimator is not None
