@@ -93,7 +93,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 # A union is shown by its name where it is long, with names of NumPy's own, when it is written out.
-autodoc_type_aliases = {"ArrayLike": "ArrayLike", "RowValues": "ArrayLike"}
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "Exposure": "ArrayLike", "RowValues": "ArrayLike"}
 ALIAS = re.compile(r"[\w.~]*TypeAliasForwardRef\('(\w+)'\)")
 OBJECT = re.compile(
     r"(?<==)( ?)<(?:(?:class '|function |built-in function )([\w.]+)'?|[\w.]+|[\w. ]+<lambda>|[\w. ]+ at 0x\w+)>"

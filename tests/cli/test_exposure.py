@@ -52,7 +52,12 @@ def test_predicted_amounts_are_those_of_the_estimator(command: Any, how: dict[st
 
 
 @pytest.mark.parametrize(
-    "how", [("--preset", "fast"), ("--preset", "none"), ("--preset", "best", "--time-limit", 0.5)]
+    "how",
+    [
+        ("--preset", "fast"),
+        pytest.param(("--preset", "none"), marks=pytest.mark.slow),
+        pytest.param(("--preset", "best", "--time-limit", 0.5), marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_learns_rates_and_judges_amounts(command: Any, how: tuple[Any, ...]) -> None:
     TABLE.to_csv("t.csv", index=False)

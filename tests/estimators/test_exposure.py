@@ -64,6 +64,7 @@ def test_linear_networks_have_the_coefficients_of_scikit_learn(power: float) -> 
     np.testing.assert_allclose(found, [other.intercept_, *other.coef_], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", AMOUNTS)
 def test_linear_networks_have_the_coefficients_of_statsmodels(power: float) -> None:
     """There the amounts are fitted, with an offset."""

@@ -360,7 +360,11 @@ def test_importance_as_a_frame():
 
 @pytest.mark.parametrize(
     ("kind", "scoring"),
-    [("number", "neg_root_mean_squared_error"), ("two", "neg_log_loss"), ("three", "neg_log_loss")],
+    [
+        ("number", "neg_root_mean_squared_error"),
+        ("two", "neg_log_loss"),
+        pytest.param("three", "neg_log_loss", marks=pytest.mark.slow),
+    ],
 )
 def test_importance_by_a_score(kind: str, scoring: str):
     """The fall of a score that is a loss with the other sign is the growth of the loss."""
@@ -373,7 +377,7 @@ def test_importance_by_a_score(kind: str, scoring: str):
     assert by_score.figure().layout.xaxis.title.text == f"fall of {scoring}"
 
 
-@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("copies", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_the_interval_of_a_score_that_is_a_mean_is_that_of_the_mean(copies: int):
     """Of ten rows, or ten groups of equal sizes, each is a block: the jackknife is Student's interval."""
     X, y = table().head(10), np.tile(["no", "yes"], 5)

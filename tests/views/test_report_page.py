@@ -214,7 +214,8 @@ def test_two_classes_and_many_labels(browser_page, page_file, labels):
     assert figures_fit(browser_page)
 
 
-@pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["price", "size"])
 def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
     from chainrule.recipe.run import begun, carry_out
