@@ -23,6 +23,11 @@ inline bool is_ending() {
 #endif
 }
 
+// For a thread that can no longer have the GIL: sleeps until the process ends.
+[[noreturn]] inline void sleep_until_the_end() noexcept {
+    while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
 // Releases the GIL for its scope. If the interpreter is finalizing, a daemon thread that wants the GIL back sleeps until the
 // process ends, as in Python 3.14. Earlier versions unwind the thread by an exception, which must not pass through C++ frames
 // that other threads use.
@@ -44,15 +49,12 @@ class Unlocked {
    private:
     bool is_lost() const { return !ends_it_ && is_ending(); }
     void lock() noexcept {
-        if (is_lost()) sleep();
+        if (is_lost()) sleep_until_the_end();
         try {
             PyEval_RestoreThread(state_);
         } catch (...) {  // finalization has begun meanwhile; the exception must not leave this block
-            sleep();
+            sleep_until_the_end();
         }
-    }
-    [[noreturn]] static void sleep() noexcept {
-        while (true) std::this_thread::sleep_for(std::chrono::hours(1));
     }
 
     const bool ends_it_;  // whether this thread finalizes the interpreter
@@ -69,7 +71,7 @@ void with_gil(F&& f) {
             try {
                 state = PyGILState_Ensure();
             } catch (...) {  // as in Unlocked
-                while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+                sleep_until_the_end();
             }
         }
         ~Held() { PyGILState_Release(state); }

@@ -599,7 +599,7 @@ NB_MODULE(_native, m) {
                int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, int64_t members,
                double l2, double l1, double max_norm, double scale, double offset, std::vector<double> lower, std::vector<double> upper,
                const nb::object& own_loss) {
-                const int64_t width = widths.back();
+                const int64_t width = widths.empty() ? 0 : widths.back();
                 new (self) Program{std::move(ops), std::move(parameters), std::move(widths), std::move(states), size, member<Loss>(loss),
                                    std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm,
                                    std::move(lower), std::move(upper), own_loss_of(own_loss, width, width / std::max<int64_t>(1, members))};

@@ -41,7 +41,7 @@ struct Parameter {
 };
 
 // A loss that the caller computes: of each step's batch, the kernels write `out` (n, width) and `y` (n, outputs), call `compute`, and
-// read the rest. Numbers are of the session's type, rows one after the other. Any thread may call, one at a time.
+// read the rest. Numbers are of the session's type, rows one after the other. The thread that calls `steps` calls it.
 struct OwnLoss {
     void *out, *y;
     const void *value, *gradient;  // (n,) and (n, width)

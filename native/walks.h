@@ -74,10 +74,13 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
             forward(o, block, &draw, net_.rows_of(op.in), own);
         });
     }
-    if (program_.loss == Loss::own)
-        phases_.meet([&] { phases_.attempt([&] { own_loss(call.samples, batch); }); });
-    else
+    if (program_.loss != Loss::own) {
         phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch, own.tile.data()); });
+    } else {
+        phases_.meet();
+        if (together->me.number == 0) phases_.attempt([&] { own_loss(call.samples, batch); });  // the calling thread
+        phases_.meet();
+    }
     for (size_t o = ops_.size(); o-- > 0;) {
         const Buffer<T>& out = net_.buffers[program_.ops[o].out];
         if (!out.needs_gradient) continue;

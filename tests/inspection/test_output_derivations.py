@@ -23,7 +23,7 @@ from chainrule.inspection.derivation.tree import Node
 from chainrule.inspection.trace.trace import Trace
 from chainrule.trained.persistence import LAYERS
 from chainrule.views import words
-from layer_examples import examples
+from layer_examples import examples, loss_with_its_end
 from needs import needs
 from states import drawn_states, stands_first
 from strategies import Problem, problems, seeds, targets_for
@@ -193,14 +193,9 @@ def test_every_layer_and_activation(layer: Layer, activation: str):
 @pytest.mark.parametrize("kind", LOSSES)
 @pytest.mark.parametrize("members", [1, 2])
 def test_the_answer_of_every_loss(kind: str, members: int):
-    loss = LOSSES[kind]()
-    ends: list[Layer] = []
-    if loss.domain == "probability":
-        ends = [c.Softmax() if loss.targets == "classes" else c.Sigmoid()]
-    if members > 1:
-        if ends and loss.targets == "classes":
-            return  # the probabilities of one Softmax are not those of members
-        loss = c.MeanOverMembers(loss, 2)
+    if (made := loss_with_its_end(kind, members)) is None:
+        return
+    loss, ends = made
     outputs = 1 if loss.targets == "binary" and not ends else 3
     model = model_of([Dense(3), Tanh(), Dense(outputs * members), *ends], loss)
     for of in ("output", "answer"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from chainrule import Loss, MeanOverMembers
 from chainrule.formulas import layers as l
 from chainrule.formulas.layers import ACTIVATIONS, Dense, Layer
+from chainrule.formulas.losses import LOSSES
 from chainrule.network.blocks import Residual, Skip
 from chainrule.trained.persistence import LAYERS
 
@@ -62,3 +64,16 @@ def every_kind_of_layer() -> list[Layer]:
     for count, kind in enumerate(ACTIVATIONS):
         chain += [Dense(3)] * (count % 3 == 0) + examples(kind)
     return [*chain, Dense(3)]
+
+
+def loss_with_its_end(kind: str, members: int) -> tuple[Loss, list[Layer]] | None:
+    """A loss of one or several members, and the layer behind which it stands; None where there is no such loss."""
+    loss = LOSSES[kind]()
+    ends: list[Layer] = []
+    if loss.domain == "probability":
+        ends = [l.Softmax() if loss.targets == "classes" else l.Sigmoid()]
+    if members == 1:
+        return loss, ends
+    if ends and loss.targets == "classes":
+        return None  # the probabilities of one Softmax are not those of members
+    return MeanOverMembers(loss, members), ends

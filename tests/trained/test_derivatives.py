@@ -20,7 +20,7 @@ from chainrule.formulas import losses
 from chainrule.formulas.layers import ACTIVATIONS, Context
 from chainrule.formulas.losses import LOSSES
 from chainrule.trained.persistence import LAYERS
-from layer_examples import examples
+from layer_examples import examples, loss_with_its_end
 from needs import needs
 from states import drawn_states, stands_first
 
@@ -181,14 +181,9 @@ def test_float32_is_the_rounded_float64(layer: Layer, activation: str):
 @pytest.mark.parametrize("kind", LOSSES)
 @pytest.mark.parametrize("members", [1, 2])
 def test_the_answer_of_every_loss(kind: str, members: int):
-    loss = LOSSES[kind]()
-    ends: list[Layer] = []
-    if loss.domain == "probability":
-        ends = [c.Softmax() if loss.targets == "classes" else c.Sigmoid()]
-    if members > 1:
-        if ends and loss.targets == "classes":
-            return  # the probabilities of one Softmax are not those of members
-        loss = c.MeanOverMembers(loss, 2)
+    if (made := loss_with_its_end(kind, members)) is None:
+        return
+    loss, ends = made
     model = drawn(INPUTS, [Dense(3), Tanh(), Dense(3 * members), *ends], loss)
     for of in ("outputs", "answer"):
         check_all(model, rows_for(model.network.layers[0]), of, [0, 3])

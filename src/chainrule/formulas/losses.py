@@ -528,7 +528,7 @@ def survival_cross_entropy(z: Array, y: Array) -> Array:
     Source: Gensheimer, Narasimhan, A scalable discrete-time survival model for neural networks, PeerJ 7:e6257 (2019).
     """
     xp = namespace(z)
-    return (xp.abs(y) * (xp.maximum(-xp.sign(y) * z, 0) + xp.log1p(xp.exp(-xp.abs(z))))).sum(-1)
+    return -(xp.abs(y) * log_sigmoid(xp.sign(y) * z)).sum(-1)
 
 
 def survival_cross_entropy_gradient(z: Array, y: Array) -> Array:
