@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from chainrule.views.words.zh.messages import _SAID as SAID
 from chainrule.views.words.zh.messages import translated
+
 from commands import invoke
 from sources import tree_of
 

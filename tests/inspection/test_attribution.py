@@ -448,7 +448,7 @@ def test_reinitialization_changes_the_maps(trained, method):
 
 def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monkeypatch):
     import chainrule.inspection.attribution as package
-    from chainrule.views.words.en import attribution as words
+    from chainrule.views import words
 
     model, samples = trained
 
@@ -458,7 +458,7 @@ def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monk
         return found
 
     monkeypatch.setitem(package.METHODS, "edges", edges)
-    monkeypatch.setitem(words.NAMES, "edges", "Edges")
+    monkeypatch.setitem(words.attribution.NAMES, "edges", "Edges")
     check = reinitialization_check(model, samples, method="edges")
     assert not check.passes and all(stage.absolute > 0.999 for stage in check.stages)
     assert "reflect the input more" in str(check)

@@ -34,8 +34,8 @@ from chainrule import (
 from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.story import Story, explain
 from chainrule.inspection.story.chapters import Grid
+from chainrule.views import words
 from chainrule.views.text.story import grid
-from chainrule.views.words.en.phrases import percent, several
 
 R = np.random.default_rng(0)
 X = R.normal(3.0, 2.0, size=(150, 6))
@@ -165,14 +165,14 @@ def test_the_story_in_words(classifier):
         "5 The effect",
     ):
         assert title in text
-    for words in (
+    for part in (
         "patient 3: a sample of 6 features",
         "age",
         "standardize_1",
         f"The true answer is {CLASSES[0]}",
         "adds up",
     ):
-        assert words in text
+        assert part in text
     assert f"the model then predicts {story.rival.answer_then}" in text
     assert max(map(len, story.text(80).splitlines())) <= 80
     assert f"<Story of patient 3: {story.said}>" == repr(story)
@@ -300,10 +300,10 @@ def test_a_gradient_whose_square_overflows(scale):
 
 
 def test_small_words():
-    assert [percent(p) for p in (0, 1e-6, 0.12345, 0.99999, 1)] == [
+    assert [words.phrases.percent(p) for p in (0, 1e-6, 0.12345, 0.99999, 1)] == [
         *("0.00 %", "< 0.01 %", "12.35 %", "> 99.99 %", "100.00 %")
     ]
-    assert [several(list(names)) for names in ("", "a", "ab", "abc")] == [
+    assert [words.phrases.several(list(names)) for names in ("", "a", "ab", "abc")] == [
         "none",
         "a",
         "a and b",

@@ -14,9 +14,6 @@ from chainrule.lab.vanishing import Measured
 from chainrule.lab.without_backprop import ARMS, Course
 from chainrule.lab.without_backprop import MethodRuns as Method
 from chainrule.views import words
-from chainrule.views.words.en import lab_features as features
-from chainrule.views.words.en import lab_vanishing as vanishing
-from chainrule.views.words.en import lab_without_backprop as without_backprop
 from chainrule.views.words.facts import CURES, PLAIN
 
 
@@ -104,7 +101,7 @@ def nets(ratio, loss):
 )  # fmt: skip
 def test_vanishing_counts_the_cures(ratio, losses, expected):
     names = (PLAIN, *CURES)
-    said = vanishing.answer(
+    said = words.lab_vanishing.answer(
         nets(dict.fromkeys(names, 0.5) | {PLAIN: ratio}, dict(zip(names, losses, strict=True)))
     )
     assert is_one_sentence(said)
@@ -114,7 +111,7 @@ def test_vanishing_counts_the_cures(ratio, losses, expected):
 
 def test_vanishing_counts_only_nets_whose_gradient_is_there():
     names = (PLAIN, *CURES)
-    said = vanishing.answer(nets(dict.fromkeys(names, 1e-9), dict.fromkeys(names, 0.1)))
+    said = words.lab_vanishing.answer(nets(dict.fromkeys(names, 1e-9), dict.fromkeys(names, 0.1)))
     assert "0 of the 4 cures" in said and "0 of those networks learn " in said
 
 
@@ -143,10 +140,12 @@ def test_without_backprop_says_less_more_or_as_much():
             name: method(name, loss, accuracy),
             "none": method("none", 0.1, 1.0),
         }
-        said = without_backprop.answer(found, 100)
+        said = words.lab_without_backprop.answer(found, 100)
         assert is_one_sentence(said) and expected in said
         assert ("had its loss after" in said) == (loss >= 0.3)
-    alone = without_backprop.answer({"backpropagation": backprop, "feedback_alignment": backprop}, 100)
+    alone = words.lab_without_backprop.answer(
+        {"backpropagation": backprop, "feedback_alignment": backprop}, 100
+    )
     assert is_one_sentence(alone) and "90.0 %" in alone
 
 
@@ -201,13 +200,13 @@ def test_features_says_yes_no_or_in_part():
     rising, falling = np.array([[0.4, 0.6, 0.8, 1.0]]), np.array([[0.8, 0.6, 0.4, 1.0]])
     aligned = np.eye(5)
     aligned[0, 1:4], aligned[-1, 1:4] = (0.9, 0.7, 0.5), (0.5, 0.7, 0.9)
-    yes = features.answer(rising, rising, aligned)
+    yes = words.lab_features.answer(rising, rising, aligned)
     assert yes.startswith(
         "Yes, gradually: from layer 1 to layer 3 the alignment with the input falls from 0.90 to 0.50"
     )
-    assert features.answer(falling, falling, aligned[::-1]).startswith("No: ")
-    assert features.answer(falling, rising, aligned).startswith("Partly: ")
-    assert "the accuracy of a linear probe falls from 80.0 % to 40.0 %" in features.answer(
+    assert words.lab_features.answer(falling, falling, aligned[::-1]).startswith("No: ")
+    assert words.lab_features.answer(falling, rising, aligned).startswith("Partly: ")
+    assert "the accuracy of a linear probe falls from 80.0 % to 40.0 %" in words.lab_features.answer(
         falling, rising, aligned
     )
     assert is_one_sentence(yes)

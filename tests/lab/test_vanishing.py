@@ -11,9 +11,10 @@ import pytest
 
 from chainrule import ConfigError
 from chainrule.lab.vanishing import ARMS, Measured, cells, make_network, vanishing
-from chainrule.views.words.en import lab_vanishing as words
+from chainrule.views import words as all_words
 from chainrule.views.words.facts import CURES, NORMED, RESIDUAL_RELU
 
+words = all_words.lab_vanishing
 CODES = {label: code for code, label in words.NETS.items()}
 SEEN: list[tuple[float, str]] = []
 

@@ -13,10 +13,8 @@ from chainrule import METHODS, ConfigError
 from chainrule.lab import Report, run
 from chainrule.lab import without_backprop as runs
 from chainrule.training.without_backprop import Estimator
-from chainrule.views import figures
+from chainrule.views import figures, words
 from chainrule.views.figures import laboratory
-from chainrule.views.words.en import lab_without_backprop as words
-from chainrule.views.words.en.lab_without_backprop import near_one
 from chainrule.views.words.facts import chance
 
 pytestmark = pytest.mark.slow  # a run of the experiment takes seven seconds of a processor
@@ -38,7 +36,7 @@ def rows(report: Report) -> dict[str, dict[str, Any]]:
 
 def test_every_method_takes_part(rows: dict[str, Any]):
     assert set(runs.ARMS) == set(METHODS)
-    assert list(rows) == [words.METHODS[name] for name in runs.ARMS]
+    assert list(rows) == [words.lab_without_backprop.METHODS[name] for name in runs.ARMS]
     for name, arm in runs.ARMS.items():
         assert type(arm.make(0.1)) is METHODS[name]
 
@@ -102,7 +100,7 @@ def test_json_and_page(report: Report):
 def test_figures(report: Report):
     passes, seconds, angles = report.figures
     lines = [trace for trace in passes.data if trace.name]
-    assert [trace.name for trace in lines] == [words.METHODS[name] for name in runs.ARMS]
+    assert [trace.name for trace in lines] == [words.lab_without_backprop.METHODS[name] for name in runs.ARMS]
     looks = {(trace.line.color, trace.line.dash, trace.marker.symbol) for trace in lines}
     assert len({symbol for *_, symbol in looks}) == len(lines) == 11  # never color alone
     assert passes.layout.xaxis.type == seconds.layout.xaxis.type == "log"
@@ -185,6 +183,7 @@ def test_refused_options(options: dict[str, Any], message: str):
 
 
 def test_near_one():
+    near_one = words.lab_without_backprop.near_one
     assert near_one(0.0361) == "0.036" and near_one(1 - 2e-11) == "1 - 2e-11"
     assert near_one(1.0) == "1 to the last digit"
 

@@ -237,9 +237,14 @@ def imports(path: Path) -> frozenset[str]:
         tree = ast.Module([node for node in tree.body if not isinstance(node, ast.If)], [])
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{relative(path)} has a relative import; write chainrule.{node.module}"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            found |= {name if name in MODULES else str(node.module) for name in names}
+            source = str(node.module)
+            if node.level:  # in words, of which each language is a package
+                assert path.parent.name == "catalogue", (
+                    f"{relative(path)} has a relative import; write chainrule.{source}"
+                )
+                source = ".".join(filter(None, (module_of(path.parent / "__init__.py"), node.module)))
+            names = [f"{source}.{alias.name}" for alias in node.names]
+            found |= {name if name in MODULES else source for name in names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
     return frozenset(found & MODULES)

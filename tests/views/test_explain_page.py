@@ -20,9 +20,9 @@ from chainrule import (
 )
 from chainrule.datasets import load_mnist
 from chainrule.inspection.story import explain
+from chainrule.views import words
 from chainrule.views.figures.attribution import attribution_bars
 from chainrule.views.report.story import activity
-from chainrule.views.words.en.story import points
 from rendered import check
 
 pytestmark = pytest.mark.browser
@@ -71,7 +71,7 @@ def test_a_digit(browser_page, digits, page_file):
         "Before and after the step",
     ]
     assert browser_page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 28)")
-    words = browser_page.locator("main").inner_text()
+    text = browser_page.locator("main").inner_text()
     for part in (
         "digit.png",
         "The true answer is 7",
@@ -80,7 +80,7 @@ def test_a_digit(browser_page, digits, page_file):
         "the logit would need",
         "After the step the loss",
     ):
-        assert part in words
+        assert part in text
     assert fits(browser_page)
 
 
@@ -143,7 +143,7 @@ def test_the_map_of_neurons_has_a_legend():
     [(0.0037, "+0.37 points"), (-0.25, "-25.00 points"), (3.6e-11, "+3.6e-09 points"), (0.0, "none")],
 )
 def test_a_small_change_of_a_probability_is_said_in_digits_that_count(change, said):
-    assert points(change) == said
+    assert words.story.points(change) == said
 
 
 def test_the_story_of_a_sure_answer_has_no_zeros_for_what_moves():
@@ -191,7 +191,7 @@ def test_text_from_data_stays_text(browser_page, page_file):
 def test_an_attributions_page(browser_page, digits, page_file):
     digits.attribute(load_mnist()[1].X[:2], "deep_lift").write(page_file, row=1)
     show(browser_page, page_file)
-    words = browser_page.locator("body").inner_text()
+    text = browser_page.locator("body").inner_text()
     for part in ("Sample 1 of 2", "DeepLIFT (rescale rule)", "The values add up to", "pixel ("):
-        assert part in words
+        assert part in text
     assert fits(browser_page)

@@ -60,7 +60,7 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(words, "LANGUAGES", (*words.LANGUAGES, "xx"))
     package = "chainrule.views.words"
     monkeypatch.setitem(sys.modules, f"{package}.xx", ModuleType(f"{package}.xx"))
-    for path in (Path(str(words.__file__)).parent / "en").glob("*.py"):
+    for path in (Path(str(words.__file__)).parent / "catalogue").glob("*.py"):
         if path.stem != "__init__":
             name = f"{package}.xx.{path.stem}"
             module = ModuleType(name)

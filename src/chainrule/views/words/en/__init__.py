@@ -1,1 +1,0 @@
-"""The words in English, one module per subject."""
