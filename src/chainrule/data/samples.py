@@ -24,6 +24,18 @@ class Batch(NamedTuple):
     a: NDArray[Any]  # (batch, features) in the network's dtype
     y: NDArray[Any]  # (batch, outputs), one-hot for classes
     s: NDArray[Any]  # (batch,) weights
+    slopes: SlopeTargets | None = None
+
+
+class SlopeTargets(NamedTuple):
+    """What is known of the derivatives of each sample's targets by its features, and the weight of each in the loss."""
+
+    d: NDArray[Any]  # (n, outputs, features), 0 where it is not known
+    w: NDArray[Any]  # (n, outputs, features) at least 0, 0 where it is not known
+
+    def of(self, rows: NDArray[np.int64] | slice, dtype: DTypeLike = np.float64) -> SlopeTargets:
+        """Return those of some rows, converted."""
+        return SlopeTargets(self.d[rows].astype(dtype), self.w[rows].astype(dtype))
 
 
 class TargetScale(NamedTuple):
@@ -109,6 +121,8 @@ class Samples(NamedTuple):
     outputs: int
     scale: TargetScale | None = None
     """the scale with which y was standardized; None if not standardized"""
+    slopes: SlopeTargets | None = None
+    """the derivatives to train on, of standardized targets if y is; None for none"""
 
     @property
     def n(self) -> int:
@@ -124,7 +138,9 @@ class Samples(NamedTuple):
             else self.X[rows],
             dtype,
         )
-        return Batch(a, *self.targets_of(rows, dtype))
+        return Batch(
+            a, *self.targets_of(rows, dtype), None if self.slopes is None else self.slopes.of(rows, dtype)
+        )
 
     def targets_of(
         self, rows: NDArray[np.int64] | slice = slice(None), dtype: DTypeLike = np.float64
@@ -136,13 +152,17 @@ class Samples(NamedTuple):
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """Return a subset of the samples."""
-        return self._replace(X=self.X[rows], y=self.y[rows], weight=self.weight[rows])
+        slopes = None if self.slopes is None else self.slopes.of(rows)
+        return self._replace(X=self.X[rows], y=self.y[rows], weight=self.weight[rows], slopes=slopes)
 
     def scaled(self, scale: TargetScale | None) -> Samples:
         """Return the samples with y standardized; unchanged for None or if y is already standardized."""
         if scale is None or self.scale is not None:
             return self
-        return self._replace(y=scale.standardize(self.y), scale=scale)
+        slopes = self.slopes
+        if slopes is not None:
+            slopes = slopes._replace(d=slopes.d / scale.std[:, None])
+        return self._replace(y=scale.standardize(self.y), scale=scale, slopes=slopes)
 
     def inputs(self) -> Iterator[Any]:
         """Iterate over X, which is a single block; a `Stream` has many."""
@@ -170,7 +190,8 @@ class Samples(NamedTuple):
         parts: tuple[Any, ...] = (self.X,)
         if not isinstance(self.X, np.ndarray):  # a CSR matrix
             parts = (self.X.indptr.astype(np.int64), self.X.indices, self.X.data)
-        for part in (*parts, self.y, self.weight, *(part for part in self.scale or () if part is not None)):
+        scale = (part for part in self.scale or () if part is not None)
+        for part in (*parts, self.y, self.weight, *scale, *(self.slopes or ())):
             crc = checksum(part, crc)
         return crc
 
@@ -208,7 +229,13 @@ def joined(parts: Sequence[Samples], empty: Callable[..., NDArray[Any]] = np.emp
 
         X = sparse.vstack(X, format="csr")
     y, weight = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
-    return parts[0]._replace(X=X, y=y, weight=weight)
+    slopes = None
+    if any(part.slopes for part in parts):
+        known = (
+            part.slopes or SlopeTargets(*[np.zeros((part.n, part.outputs, X.shape[1]))] * 2) for part in parts
+        )
+        slopes = SlopeTargets(*map(np.concatenate, zip(*known, strict=True)))
+    return parts[0]._replace(X=X, y=y, weight=weight, slopes=slopes)
 
 
 def checksum(values: NDArray[Any], crc: int) -> int:

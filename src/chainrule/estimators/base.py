@@ -17,6 +17,7 @@ from sklearn.utils.metaestimators import available_if
 from chainrule.core import hints
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.samples import Samples
+from chainrule.data.slopes import matched
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fitted import Fitted
@@ -67,6 +68,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         groups: RowValues | None = None,
         time: RowValues | None = None,
         exposure: Exposure | None = None,
+        slopes: Any = None,
+        slope_weight: Any = None,
         more: float | None = None,
         plan: Mapping[str, object] | None = None,
     ) -> Self:
@@ -85,6 +88,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         exposure: (n,) numbers above 0, what each y is an amount of, such as the years of a policy, or the name of a
         column of X, which is then not an input. For losses with a logarithm: E y = exposure * exp(output), by which
         `chainrule.tables.exposure` says what is trained. A number is that of all rows.
+        slopes: (n, columns), or (n, outputs, columns), the derivatives of y by the columns of X to train on as well, in
+        their units; NaN where one is not known. Columns are prepared by preprocess=TablePreprocessor(scale="linear"),
+        or not at all; without a preset.
+        slope_weight: at least 0, the weight of the slopes in the loss, where that of the values is 1: a number, or one
+        for each slope. `chainrule.network.objective` has the loss.
         more: the seconds by which to continue the race of the last fit of preset="best", on the same rows and with the
         same parameters; its networks are kept. Raises ConfigError without one, as after `load`.
         plan: the `plan_` of a fit of preset="best", which this one repeats to the bit on the same rows with the same
@@ -101,6 +109,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             if eval_set is not None:
                 X_val, y_val = checked_pair(eval_set, is_alone=X_val is None and y_val is None)
             given = FitInput(X, y, sample_weight, X_val, y_val, groups, time)
+            if slopes is not None or slope_weight is not None:
+                given = self._with_slopes(given, slopes, slope_weight)
             return self._fit(given if exposure is None else self._as_rates(given, exposure), raced=raced)
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
@@ -149,6 +159,21 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _as_rates(self, given: FitInput, exposure: Exposure) -> FitInput:
         """Return what a fit is given, with rates in place of amounts."""
         return as_rates(given, exposure, self.target_type, values_of(self))
+
+    def _with_slopes(self, given: FitInput, slopes: Any, weight: Any) -> FitInput:
+        """Return what a fit is given, with slopes. Raises ConfigError where they cannot be trained on."""
+        wrong = {
+            "slopes are of numbers, which MLPRegressor predicts; use it": self.target_type
+            is not NumericTargets,
+            "slopes need a table in memory, and X is a source; pass X and y": isinstance(given.X, Source),
+            f"preset={self.preset!r} does not train on slopes; use preset=None": self.preset is not None,
+        }
+        for sentence, is_wrong in wrong.items():
+            if is_wrong:
+                raise ConfigError(f"{sentence}, or omit slopes.")
+        if np.ndim(weight):
+            weight = matched(weight, np.shape(slopes))
+        return given._replace(slopes=slopes, slope_weight=weight)
 
     def _as_before(self, given: FitInput, exposure: Exposure | None) -> FitInput:
         """Return more rows for what is fitted, with rates in place of amounts if it predicts those."""

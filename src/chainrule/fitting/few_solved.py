@@ -122,7 +122,7 @@ class Centered(NamedTuple):
 
 def centered(samples: Samples, rows: NDArray[np.int64], inputs: NDArray[np.int64]) -> Centered:
     """Return some rows and inputs of samples. Weights that are all 0 stay so."""
-    X, y, weight = samples.take(rows).batch(slice(None), np.float64)
+    X, y, weight, _ = samples.take(rows).batch(slice(None), np.float64)
     X, share = X[:, inputs], shares(weight)
     center = share @ X
     return Centered(X - center, y, in_rows(weight), share, center)

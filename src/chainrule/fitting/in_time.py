@@ -30,7 +30,6 @@ from chainrule.fitting.loop import AUTO_BATCH
 from chainrule.fitting.plan import FitPlan
 from chainrule.presets.few import MOST_ROWS
 from chainrule.tables.data import FitData, FitInput
-from chainrule.tables.rows import rows_of
 
 PREPARED = 0.2
 """The part of the time left in which a table may be prepared. What else precedes the training takes as long again."""
@@ -68,7 +67,7 @@ def rows_in_time(
     order = generator(seed, "split", 3).permutation(n)
     clock = []
     for count in (probed // 4, probed // 4, probed):  # the first one loads what a process loads once
-        prepare(_some(given, _with_labels(order[:count], labels)))
+        prepare(given.taken(_with_labels(order[:count], labels)))
         clock.append(time.monotonic())
     few, many = np.diff(clock)
     by_row = max((many - few) / (probed - probed // 4), many / probed / SHORT)
@@ -77,7 +76,7 @@ def rows_in_time(
     count = max(int((left - at_once) / by_row), probed)
     if count <= MOST_ROWS and at_once + (MOST_ROWS + 1) * by_row < BEYOND_FEW * left:
         count = MOST_ROWS + 1
-    return given if count >= n else _some(given, _with_labels(order[:count], labels))
+    return given if count >= n else given.taken(_with_labels(order[:count], labels))
 
 
 def rows_again(given: FitInput, rows: int, seed: int, keep_labels: bool) -> FitInput:
@@ -87,7 +86,7 @@ def rows_again(given: FitInput, rows: int, seed: int, keep_labels: bool) -> FitI
         return given
     labels = np.asarray(given.y) if keep_labels else None
     order = generator(seed, "split", 3).permutation(n)
-    return _some(given, _with_labels(order[: _drawn(order, labels, rows)], labels))
+    return given.taken(_with_labels(order[: _drawn(order, labels, rows)], labels))
 
 
 def _drawn(order: NDArray[np.int64], labels: NDArray[Any] | None, rows: int) -> int:
@@ -156,16 +155,3 @@ def _with_labels(rows: NDArray[np.int64], labels: NDArray[Any] | None) -> NDArra
         first = dict(zip(reversed(labels.tolist()), reversed(range(len(labels))), strict=True))
         rows = np.concatenate([rows, [row for label, row in first.items() if label not in known]])
     return np.sort(rows).astype(np.int64)
-
-
-def _some(given: FitInput, rows: NDArray[np.int64]) -> FitInput:
-    some = {name: rows_of(getattr(given, name), rows) for name in ("X", "y")}
-    for name in (
-        "sample_weight",
-        "groups",
-        "time",
-        "rate_weight",
-    ):  # a number, or the name of a column, is that of all rows
-        value = getattr(given, name)
-        some[name] = rows_of(value, rows) if np.ndim(value) else value
-    return given._replace(**some)

@@ -43,6 +43,7 @@ from chainrule.training.ensemble import ByMembers, WholeEpochs, of_each
 from chainrule.training.history import History
 from chainrule.training.options import as_schedule
 from chainrule.training.run import Run, RunSettings, samples_of
+from chainrule.training.slopes import check_slopes
 from chainrule.training.time_limit import JUDGED, Shortfall
 
 Numbers = NDArray[np.float64]
@@ -243,6 +244,7 @@ def run(
     total = float(size) if curve is not None else float(samples.weight.sum())
     model.network = with_penalty(model.network, float(p.alpha), total)
     measure(model, samples)
+    check_slopes(model.network, model.frozen, members[0].states, samples)
     schedule = as_schedule(p.schedule, optimizer)
     of_engine = Plan(
         network=model.network,
@@ -254,6 +256,7 @@ def run(
         precision=check_precision(p.precision, model.dtype, optimizer),
         frozen=model.frozen,
         threads=plan.conditions.threads,
+        slopes=samples.slopes is not None,
     )
     watchers = [*([] if curve is None else [curve]), *callbacks]
     kept = None if curve is None else plan.conditions.kept  # a solver has no state to go on from

@@ -54,7 +54,7 @@ class Walk:
     ) -> None:
         """Run both passes, and store all numbers."""
         self.network, self.theta, self.batch, self.scale = network, theta, batch, scale
-        self.x, self.y, self.s = batch
+        self.x, self.y, self.s, _ = batch
         self.training = ctx.training
         self.outputs: dict[str, NDArray[Any]] = {}
         """the output of each link (batch, fan_out)"""
@@ -140,7 +140,12 @@ class Walk:
     def nbytes(self) -> int:
         """The memory of the trace in bytes, with every array counted once."""
         arrays = [*self.outputs.values(), *self.grad_outputs.values(), *self.delta.values(), self.theta]
-        arrays += [part for parts in self.grads.values() for part in parts] + [*self.batch, self.out]
+        arrays += [part for parts in self.grads.values() for part in parts] + [
+            self.x,
+            self.y,
+            self.s,
+            self.out,
+        ]
         return sum({id(a): a.nbytes for a in arrays}.values())
 
     def per_sample(self, name: str, *, memory_limit: float | None = MEMORY_LIMIT) -> Any:
@@ -172,7 +177,8 @@ class Walk:
         if self.theta.dtype == np.float64:
             return self
         states = states_in(np.float64, self._ctx.states)
-        batch = Batch(*(np.asarray(part, np.float64) for part in self.batch))
+        a, y, s = (np.asarray(part, np.float64) for part in (self.x, self.y, self.s))
+        batch = Batch(a, y, s)
         ctx = self._ctx._replace(states=states)
         return type(self)(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
 

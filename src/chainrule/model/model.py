@@ -122,6 +122,8 @@ class Model(Trained, Shown):
         validation_data: tuple[Any, Any] | Samples | Source | None = None,
         validation_fraction: float | None = None,
         sample_weight: ArrayLike | None = None,
+        slopes: ArrayLike | None = None,
+        slope_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
@@ -158,6 +160,10 @@ class Model(Trained, Shown):
             metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
         sample_weight: (n,) nonnegative weight of each sample in the loss; None for 1 each.
+        slopes: (n, features), or (n, outputs, features), the derivatives of y by X to train on as well, for losses
+            whose outputs are the predictions; NaN where one is not known. `chainrule.network.objective` has the loss.
+        slope_weight: at least 0, the weight of the slopes in the loss, beside that of the values, which is 1: a number,
+            or numbers that broadcast to slopes. None for 1 each, times the variance of the column.
         class_weight: {label: weight}, or "balanced" for n / (classes * samples of the class).
         metrics: names of the metrics of the validation data to record.
         callbacks: `Callback` objects such as `EarlyStopping()`, or functions `f(run)` that are called after each epoch.
@@ -188,6 +194,8 @@ class Model(Trained, Shown):
             validation_data=validation_data,
             validation_fraction=validation_fraction,
             sample_weight=sample_weight,
+            slopes=slopes,
+            slope_weight=slope_weight,
             class_weight=class_weight,
             metrics=metrics,
             callbacks=callbacks,

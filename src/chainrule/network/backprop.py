@@ -175,12 +175,38 @@ def pullback_tangent(
     return found
 
 
+def backward_tangent(
+    links: Sequence[Link],
+    params: Sequence[Any],
+    caches: Sequence[Any],
+    grad: Array,
+    delta: Array,
+    a_dot: Array,
+    ctx: Context,
+) -> tuple[tuple[Any, ...], Array]:
+    """Run a backward pass of out and of its tangents at once: return the gradients by the parameters, and by a_0, of
+
+    sum_i grad_i . out_i + sum_ik delta_ik . out'_ik          out'_ik = J_i a'_0,ik
+
+    grad: (batch, fan_out).  delta: (batch, k, fan_out).  a_dot: (batch, k, fan_in).
+    One link has four products of matrices: of a', of grad and of delta, and dL/dW = a^T grad + a'^T delta.
+    """
+    dots = pushforward(links, params, caches, a_dot, ctx, a_dot.shape[0])[:-1]
+    grads: list[Any] = []
+    for link, theta, cache, dot in zip(*map(reversed, (links, params, caches, dots)), strict=True):
+        at = ctx.at(link)
+        if ctx.watch is not None:
+            ctx.watch("backward", link, grad)
+        g, grad = link.layer.backward_tangent(theta, cache, grad, delta, dot, at)
+        delta = link.layer.pullback(theta, cache, delta, at)
+        grads.append(g)
+    return tuple(reversed(grads)), grad
+
+
 def bend(link: Link, params: Params, cache: Any, delta: Array, a_dot: Array, ctx: Context) -> Array:
     """Compute sum_j delta_j (d^2 out_j / da^2) a' of a link; None for 0."""
     layer = link.layer
-    if layer.is_affine or layer.is_piecewise_affine or layer.reads_codes:
-        return None
-    return layer.pullback_tangent(params, cache, delta, a_dot, ctx)
+    return None if layer.is_straight else layer.pullback_tangent(params, cache, delta, a_dot, ctx)
 
 
 def of_rows(layer: Layer, vectors: Array, rows: int) -> Array:

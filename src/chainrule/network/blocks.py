@@ -90,6 +90,21 @@ class Block(Layer):
             for walk in zip(ctx.link.branches, params, cache, deltas, strict=True)
         )
 
+    def backward_tangent(
+        self, params: Params, cache: Cache, grad: Array, delta: Array, a_dot: Array, ctx: Context
+    ) -> tuple[Any, Array]:
+        """The sum over the branches, for a linear join"""
+        assert ctx.link is not None
+        parts = self.split(grad, ctx), self.split(delta, ctx)
+        grads, below = zip(
+            *(
+                backprop.backward_tangent(*walk, a_dot, ctx)
+                for walk in zip(ctx.link.branches, params, cache, *parts, strict=True)
+            ),
+            strict=True,
+        )
+        return grads, sum(below)
+
 
 def joined_tangent(self: Block, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Any:
     """out' = join(F', S'), for a linear join; None if no branch has parameters."""

@@ -267,14 +267,15 @@ class Network:
         ctx: Context,
         factor: Array = 1.0,
         smoothing: Array = 1.0,
+        slopes: tuple[Array, Array] | None = None,
     ) -> Objective:
         """Compute the objective, its gradients and the next states, in one forward and one backward pass.
 
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.  factor: of the penalty.
-        smoothing: a factor of the loss's label smoothing.
+        smoothing: a factor of the loss's label smoothing.  slopes: d and w (batch, outputs, inputs); None for none.
         """
         penalty = self.penalty(params, factor)
-        of_batch = self.weighted(params, a, y, objective.shares(s), ctx, smoothing, penalty)
+        of_batch = self.weighted(params, a, y, objective.shares(s), ctx, smoothing, penalty, slopes)
         return of_batch._replace(grads=self.add_penalty(params, of_batch.grads, factor), penalty=penalty)
 
     def weighted(
@@ -286,6 +287,7 @@ class Network:
         ctx: Context,
         smoothing: Array = 1.0,
         penalty: object = 0.0,
+        slopes: tuple[Array, Array] | None = None,
     ) -> Objective:
         """Compute sum_i share_i loss_i + penalty, the gradients of the sum without the penalty, and the next states.
 
@@ -295,8 +297,35 @@ class Network:
         out, caches = backprop.forward(self.links, params, a, ctx)
         loss = objective.value(of_loss.value(out, y), share, penalty)
         delta = objective.gradient(of_loss.gradient(out, y), share)  # (batch, outputs)
-        grads = backprop.gradients(self.links, params, caches, delta, ctx)
+        if slopes is None:
+            grads = backprop.gradients(self.links, params, caches, delta, ctx)
+        else:
+            of_slopes, grads = self.with_slopes(params, caches, delta, share, slopes, ctx)
+            loss = loss + of_slopes
         return Objective(loss, out, grads, backprop.next_states(self.links, caches, ctx))
+
+    def with_slopes(
+        self,
+        params: Sequence[Any],
+        caches: Sequence[Any],
+        delta: Array,
+        share: Array,
+        slopes: tuple[Array, Array],
+        ctx: Context,
+    ) -> tuple[Array, tuple[Any, ...]]:
+        """Compute sum_i share_i S_i, and the gradients of it and of a loss whose gradient by the output is delta.
+
+        g_ik = J_i^T e_k is a backward pass for each output. With v_ik = share_i dS_i/dg_ik held fixed, the gradient of
+        the sum is that of sum_ik e_k . J_i v_ik, a tangent: `backprop.backward_tangent`.
+        """
+        (rows, outputs), members = delta.shape, self.loss.members
+        xp = namespace(delta)
+        d, w = (xp.concatenate([each] * members, 1) for each in slopes)
+        axes = xp.broadcast_to(xp.eye(outputs, dtype=delta.dtype), (rows, outputs, outputs))
+        g = backprop.pullback(self.links, params, caches, axes, ctx, rows)
+        loss = objective.value(objective.slopes_value(g, d, w / members), share, 0.0)
+        v = share[:, None, None] * objective.slopes_gradient(g, d, w / members)
+        return loss, backprop.backward_tangent(self.links, params, caches, delta, axes, v, ctx)[0]
 
     def penalty(self, params: Sequence[Any], factor: Array = 1.0) -> Any:
         """Compute factor (l2/2 ||W||^2 + l1 |W|) over all weights."""

@@ -4,6 +4,12 @@
 
 loss(out_i, y_i) is a loss's `value`, its derivative by out_i the loss's `gradient`; s are weights of at least 0. The
 penalty depends on all weights W and on no sample: `Network.penalty`.
+
+Training on slopes adds sum_i s_i S_i / sum_i s_i, with what is known of the derivatives by the inputs:
+
+    S_i = 1/2 sum_kj w_ikj (g_ikj - d_ikj)^2          g_ikj = d out_ik / d x_ij          w = 0 where d is not known
+
+Source: Czarnecki, Osindero, Jaderberg, Swirszcz, Pascanu, "Sobolev training for neural networks", NeurIPS 2017.
 """
 
 from __future__ import annotations
@@ -43,3 +49,13 @@ def value(losses: Array, share: Array, penalty: object) -> Array:
 def gradient(slopes: Array, share: Array) -> Array:
     """dL/d out_i = share_i d loss_i / d out_i, (batch, outputs)."""
     return share[:, None] * slopes
+
+
+def slopes_value(g: Array, d: Array, w: Array) -> Array:
+    """S_i = 1/2 sum_kj w_ikj (g_ikj - d_ikj)^2, (batch,). g, d, w: (batch, outputs, inputs)."""
+    return 0.5 * (w * (g - d) ** 2).sum((1, 2))
+
+
+def slopes_gradient(g: Array, d: Array, w: Array) -> Array:
+    """d S_i / d g_ikj = w_ikj (g_ikj - d_ikj)"""
+    return w * (g - d)

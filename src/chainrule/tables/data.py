@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from chainrule.data import checks
 from chainrule.data.samples import Samples, joined
+from chainrule.data.slopes import LinearInputs, with_slopes
 from chainrule.errors import ConfigError, DataError
 from chainrule.tables.kinds import check_kinds
 from chainrule.tables.labels import ClassShares, Labels
@@ -51,19 +52,27 @@ class FitInput(NamedTuple):
     """(n,) what the weight of each rate is multiplied by; None for 1"""
     rate_weight_val: NDArray[np.float64] | None = None
     """(m,) the same of X_val"""
+    slopes: NDArray[Any] | None = None
+    """(n, columns) or (n, outputs, columns) derivatives of y by the columns of X"""
+    slope_weight: NDArray[Any] | float | None = None
+    """their weight: of all, or of each of them, in the same shape"""
 
     def known_by(self, preprocessor: TablePreprocessor | None) -> FitInput:
         """Return the rows with what is known of their columns by the preprocessor of all rows."""
         return self._replace(of_all=known_of(preprocessor))
 
+    def taken(self, rows: NDArray[np.int64]) -> FitInput:
+        """Return some of the rows. A number, or the name of a column, is that of all rows."""
+        names = "sample_weight", "groups", "time", "rate_weight", "slopes", "slope_weight"
+        of_rows = {name: each for name in names if np.ndim(each := getattr(self, name))}
+        return self._replace(
+            **{n: rows_of(each, rows) for n, each in ({"X": self.X, "y": self.y} | of_rows).items()}
+        )
+
     def parted(self, split: Split) -> FitInput:
         """Return the rows that a split learns from, with those that it holds out for validation."""
-        names = "X", "y", "sample_weight", "groups", "time", "rate_weight"
-        of_rows = {name: each for name in names if not isinstance(each := getattr(self, name), str)}
-        train = {name: rows_of(each, split.train) for name, each in of_rows.items()}
-        return self._replace(
-            X_val=rows_of(self.X, split.held_out), y_val=rows_of(self.y, split.held_out), **train
-        )
+        held_out = {"X_val": rows_of(self.X, split.held_out), "y_val": rows_of(self.y, split.held_out)}
+        return self.taken(split.train)._replace(**held_out)
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,7 @@ def checked(
     check_X: Callable[[Any], Any],
     known: Targets | None = None,
     warm_start: bool = False,
+    inputs: LinearInputs | None = None,
 ) -> FitData:
     """Return the checked data of a fit.
 
@@ -161,6 +171,7 @@ def checked(
     check_both(X, y, **rules), check_X(X): return checked arrays, as scikit-learn does.
     known: the targets of a fit that is continued, or the labels passed to `partial_fit`; None to learn them from y.
     warm_start: whether y must have all of the known labels.
+    inputs: what became of the columns that slopes are by; None for the inputs themselves.
     """
     y = kind.read(given.y, is_new=known is None)
     check_lengths(given.X, given.y)
@@ -187,6 +198,7 @@ def checked(
         validation = Samples(X_val, y_val, own, targets.outputs)
         passed_weight = own * class_weights(of_classes, y, y_val)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
+    samples = with_slopes(samples, given.slopes, given.slope_weight, inputs)
     data = FitData(samples, targets, sample_weight=sample_weight, rate_weight=rate_weight)
     return replace(data, validation=validation, y_val=given.y_val, passed_weight=passed_weight)
 
@@ -296,7 +308,8 @@ def of_table(
         found: tuple[Any, Any] = check_X_y(inputs, y, **rules)
         return found
 
-    data = checked(kind, given, parameters, check_both, transform, known, warm_start)
+    inputs = None if given.slopes is None else preprocessor.linear_
+    data = checked(kind, given, parameters, check_both, transform, known, warm_start, inputs)
     names = preprocessor.get_feature_names_out().tolist()
     data = replace(data, preprocessor=preprocessor, feature_names=names)
     if isinstance(read, ReadTable):  # whose rows as they were stored are gone

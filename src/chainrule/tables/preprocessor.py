@@ -18,6 +18,7 @@ from chainrule.core import codec
 from chainrule.core.codec import from_to, sized
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
+from chainrule.data.slopes import LinearInputs
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.tables import calendar, fitting, kinds, marks, reading
 from chainrule.tables.cells import DescribedColumn, DescribedTable
@@ -28,7 +29,7 @@ from chainrule.tables.learned import LearnedColumn, place_columns
 from chainrule.tables.marks import check_missing
 from chainrule.tables.rarity import KnownTarget
 from chainrule.tables.rows import as_weights
-from chainrule.tables.scaling import LARGEST, SCALES
+from chainrule.tables.scaling import LARGEST, LINEAR, SCALES
 
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
@@ -303,6 +304,18 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         scaled = ((at, each.lanes) for at, each in place_columns(self._learned) if each.became == "scaled")
         return tuple(at + k for at, lanes in scaled for k in range(len(lanes)))
+
+    @property
+    def linear_(self) -> LinearInputs:
+        """The columns of which one number is an output, scaled linearly, for slopes by the columns."""
+        self._check_fitted()
+        of = [
+            (k, at, each.lanes[0].scale.spread)
+            for k, (at, each) in enumerate(place_columns(self._learned))
+            if each.kind == "number" and [lane.scale.way in LINEAR for lane in each.lanes] == [True]
+        ]
+        dropped = frozenset(k for k, each in enumerate(self._learned) if each.became == "dropped")
+        return LinearInputs(tuple(each.name for each in self._learned), of, dropped)
 
     @property
     def sources_(self) -> tuple[int, ...]:

@@ -58,6 +58,8 @@ MIN_QUANTILE = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
 FAR = {"linear": 10.0, "straight": 20.0}
 """What is further from the mean, in standard deviations, is taken to be as far by these ways, which are linear in x."""
+LINEAR = (*FAR, "range", "none")
+"""The ways that divide a number of training by the spread, and no more, but for far outliers."""
 LEAST_RANKS, MOST_RANKS = 10, 100
 """The fewest and the most quantiles of the way "rank"."""
 MAX_QUANTILES = 1000

@@ -16,6 +16,7 @@ from chainrule.core.settings import check_choice, check_count
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
 from chainrule.data.samples import Samples, TargetScale
+from chainrule.data.slopes import with_slopes
 from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.engines import Plan
@@ -38,6 +39,7 @@ from chainrule.training.options import (
     named,
 )
 from chainrule.training.run import Run, RunSettings, Trainer
+from chainrule.training.slopes import check_slopes
 from chainrule.training.trainers import trainer_for
 from chainrule.training.without_backprop import Method, Search
 
@@ -179,6 +181,12 @@ def checked_fit(
             classes=model.classes,
             features=features,
         )
+    if isinstance(samples, Samples):
+        samples = with_slopes(samples, options.slopes, options.slope_weight)
+    elif options.slopes is not None:
+        raise ConfigError(
+            "slopes is for arrays; a source has none of its own, so omit slopes, or pass X and y."
+        )
     held_out = _validation(model, options.validation_data, classes, features)
     if options.validation_fraction is not None and isinstance(samples, Samples):
         samples, held_out = split(samples, options.validation_fraction, model.seed)
@@ -190,7 +198,10 @@ def checked_fit(
         shards=shards,
         reduce=compute.reduce,
         group=check_group(compute.group, members),
+        slopes=isinstance(samples, Samples) and samples.slopes is not None,
     )
+    if plan.slopes and method is not None and method.kind != "backpropagation":
+        raise ConfigError(f"{method.kind} does not train on slopes; omit method, or slopes.")
     if options.verbose and distributed.is_first():
         from chainrule.training.listeners import ProgressBar
 
@@ -207,6 +218,7 @@ def checked_fit(
     models = [model] if members is None else members
     if isinstance(samples, Samples):
         measured = training.measure_each(network, [one.states for one in models], samples, model.dtype)
+        check_slopes(network, model.frozen, measured[0], samples)
     before = (
         *(model.classes, model.feature_names, model.target_scale, model.history, model.steps_trained),
         [one.states for one in models],

@@ -128,6 +128,8 @@ class FitOptions:
     validation_data: tuple[Any, Any] | Samples | Source | None
     validation_fraction: float | None
     sample_weight: Any
+    slopes: Any
+    slope_weight: Any
     class_weight: Mapping[Any, float] | str | None
     metrics: Iterable[str] | None
     callbacks: Iterable[Any]

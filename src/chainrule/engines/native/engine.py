@@ -141,6 +141,8 @@ class NativeEngine(OnProcessor):
         link = unknown(network)
         if link is not None:
             return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
+        if plan.slopes:
+            return "it does not train on slopes"
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
         return self.elsewhere(plan)

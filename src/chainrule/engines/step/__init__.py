@@ -61,7 +61,9 @@ def gradient(
         dropout=dropout,
         precision=plan.precision,
     )
-    objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx, penalty, smoothing)
+    objective = plan.network.objective(
+        params, batch.a, batch.y, batch.s, ctx, penalty, smoothing, batch.slopes
+    )
     g = plan.network.flatten(objective.grads, out)
     if plan.frozen:  # frozen parameters must not count in the norm either
         g = namespace(g).where(is_frozen(plan, g), 0, g)

@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     """how processes sum: "tree" continues that tree, "psum" uses the fastest order for their number"""
     group: int | None = None
     """the ensemble members trained side by side in one program of the xla engine; None for one at a time"""
+    slopes: bool = False
+    """whether the samples have slopes to train on"""
 
 
 class StepSettings(NamedTuple):

@@ -59,6 +59,8 @@ class XlaEngine:
             return reason
         if plan.precision is not None:
             return f"precision {plan.precision!r} requires the native or the reference engine"
+        if plan.slopes:
+            return "slopes require the native or the reference engine"
         if plan.device is not None:
             devices.find(plan.device)
         return None

@@ -207,6 +207,13 @@ class PReLU(Activation):
         z, a = cache
         return PReLUParams((delta * f.prelu_slope_prime(z, a, params.slope)).sum(0))
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """sum_i delta_i z'_i where z_i <= 0"""
+        z, a = cache
+        return PReLUParams((delta * a_dot * (1 - f.relu_prime(z, a))).sum(0))
+
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dslope = delta_i min(z_i, 0)"""
         return PReLUParams(delta * f.prelu_slope_prime(a, a, params.slope))

@@ -126,7 +126,7 @@ class Context(NamedTuple):
 
 
 OF_A_CLASS = (
-    *("ops", "per_sample", "start_on", "confined", "pullback", "pushforward"),
+    *("ops", "per_sample", "start_on", "confined", "pullback", "pushforward", "gradients_tangent"),
     *("stacks", "multiplies_by", "knows_its_weights", "is_increasing"),
 )
 """Attributes that subclasses do not inherit, because a subclass may compute something else; it may set them again."""
@@ -242,6 +242,40 @@ class Layer(NamesElsewhere, ABC):
         that is affine, or is so between its kinks, needs none.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define pullback_tangent().")
+
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """Compute the change of `gradients` along a' (batch, fan_in) where delta (batch, fan_out) is fixed.
+
+        It is the gradient of sum_ij delta_ij out'_ij by params, which training on slopes needs.
+        """
+        if params == ():
+            return ()
+        raise NotImplementedError(f"{type(self).__name__} does not define gradients_tangent().")
+
+    def backward_tangent(
+        self, params: Params, cache: Cache, grad: Array, delta: Array, a_dot: Array, ctx: Context
+    ) -> tuple[Any, Array]:
+        """Compute the gradients of sum_i grad_i . out_i + sum_ik delta_ik . out'_ik by params, and by a.
+
+        grad: (batch, fan_out).  delta: (batch, k, fan_out).  a_dot: (batch, k, fan_in), the k directions of out'.
+        """
+        grads, below = self.backward(params, cache, grad, ctx)
+        for k in range(delta.shape[1]):
+            if params != ():
+                own = self.gradients_tangent(params, cache, delta[:, k], a_dot[:, k], ctx)
+                grads = type(grads)(*(g + more for g, more in zip(grads, own, strict=True)))
+            if not self.is_straight:
+                some = slice(k, k + 1)
+                bent = self.pullback_tangent(params, cache, delta[:, some], a_dot[:, some], ctx)
+                below = below + bent[:, 0, 0]
+        return grads, below
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether the second derivative by the input is 0, at a kink too."""
+        return self.is_affine or self.is_piecewise_affine or self.reads_codes
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """Compute per-sample gradients: params with a batch axis in front, which sum to `gradients`.

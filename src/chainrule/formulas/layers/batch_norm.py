@@ -99,6 +99,13 @@ class BatchNorm(Layer):
         """dL/dgamma = sum_i delta_i x_hat_i      dL/dbeta = sum_i delta_i"""
         return BatchNormParams((delta * cache.x_hat).sum(0), delta.sum(0))
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """sum_i delta_i a'_i / sqrt(var + eps), and 0 for beta, in prediction"""
+        of_gamma = (delta * a_dot * cache.inv_std).sum(0)
+        return BatchNormParams(of_gamma, namespace(delta).zeros_like(params.beta))
+
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dgamma = delta_i x_hat_i      dL_i/dbeta = delta_i"""
         _, cache = self.forward(params, a, ctx)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer, check_initializer
-from chainrule.formulas.layers.base import Context, Layer, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Parameter, zeros_like
 from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths, not_negative
 
@@ -72,6 +72,12 @@ class Scale(ColumnParameter):
         a = cache
         return ScaleParams((delta * a).sum(0))
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """sum_i delta_i a'_i"""
+        return ScaleParams((delta * a_dot).sum(0))
+
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/ds = delta_i a_i"""
         return ScaleParams(delta * a)
@@ -130,6 +136,12 @@ class Shift(ColumnParameter):
     def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/db = sum_i delta_i"""
         return ShiftParams(delta.sum(0))
+
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """0"""
+        return zeros_like(params)
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/db = delta_i"""

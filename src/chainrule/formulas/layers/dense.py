@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, Cache, Params, by_matrix
+from chainrule.core.arrays import Array, Cache, Params, by_matrix, namespace
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import (
@@ -108,6 +108,12 @@ class Dense(Layer):
         """z' = a' W"""
         return by_matrix(a_dot, params.W)
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """a'^T delta, and 0 for b"""
+        return DenseParams(ctx.multiply(a_dot.T, delta), namespace(delta).zeros_like(params.b))
+
     def width(self, fan_in: int) -> int:
         """Return units, for every fan_in."""
         return self.units
@@ -185,6 +191,12 @@ class Projection(Dense):
         """dL/dW = a^T delta"""
         a = cache
         return ProjectionParams(ctx.multiply(a.T, delta))
+
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """a'^T delta"""
+        return self.gradients(params, a_dot, delta, ctx)
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)"""

@@ -57,6 +57,10 @@ class Dropout(Layer):
         mask = cache
         return (), (delta if mask is None else delta * mask)
 
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """dL/da = delta * mask"""
+        return delta if cache is None else delta * cache[:, None]
+
     @property
     def is_random(self) -> bool:
         """Whether the rate is above 0."""

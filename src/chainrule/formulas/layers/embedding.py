@@ -15,7 +15,7 @@ from chainrule.core.arrays import Array, Cache, Params, namespace, sums_by
 from chainrule.core.settings import check_count, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
-from chainrule.formulas.layers.base import Context, Layer, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Parameter, zeros_like
 from chainrule.formulas.operation import Operation
 from chainrule.formulas.paths import Confined, Paths
 
@@ -96,6 +96,12 @@ class Embedding(Layer):
         """dL/dEi[c] = sum of delta_i over the samples with code c"""
         parts = zip(cache, self.parts(delta), params, strict=True)
         return tables([sums_by(codes, part, E.shape[0]) for codes, part, E in parts])
+
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """0"""
+        return zeros_like(params)
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dE[c] = delta_i where sample i has code c, else 0 (batch, codes, size)"""

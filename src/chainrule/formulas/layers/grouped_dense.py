@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, Cache, Params
+from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
@@ -84,6 +84,13 @@ class GroupedDense(Layer):
         """dL/dW_g = a_g^T delta_g      dL/db_g = sum_i delta_g,i      shared: summed over g"""
         a, d = self.split(cache), self.split(ctx.operand(delta))
         return self.made(ctx.multiply(a.swapaxes(1, 2), d), d.sum(1), 0)
+
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """a'_g^T delta_g, and 0 for b_g      shared: summed over g"""
+        found = self.gradients(params, a_dot, delta, ctx)
+        return found._replace(b=namespace(delta).zeros_like(params.b)) if self.bias else found
 
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW_g = a_g,i^T delta_g,i (batch, groups, n, units)      dL_i/db_g = delta_g,i"""

@@ -70,6 +70,13 @@ class ParametricActivation(Activation):
         z, f = cache
         return ParametricActivationParams((delta * (f - z)).sum(0))
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """sum_i delta_i (f'(z_i) - 1) z'_i"""
+        z, f = cache
+        return ParametricActivationParams((delta * (self.function.prime(z, f) - 1) * a_dot).sum(0))
+
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dalpha = delta_i (f(z_i) - z_i)"""
         return ParametricActivationParams(delta * (self.function.f(a) - a))

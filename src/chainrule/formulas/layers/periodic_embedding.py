@@ -135,6 +135,23 @@ class PeriodicEmbedding(InPlace):
         rest = namespace(made).zeros((*made.shape[:3], a_dot.shape[-1] - len(at)), dtype=made.dtype)
         return self.by_column(rest, made)
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """The change along x', where the cosines change by z' = -2 pi w1 sin(t) x', and u by u':
+
+        u' = -2 pi w1 cos(t) x' (delta_e W2^T)
+        of w1: 2 pi sum_i (x'_i u_i + x_i u'_i)      of b1: sum_i u'_i      of W2: sum_i z'_i^T delta_e,i      of b2: 0
+        """
+        xp, (_, parts) = namespace(delta), self.take(delta)
+        x_dot = a_dot[:, self.embedded(a_dot.shape[1])][:, :, None]
+        turns = 2 * math.pi * params.w1 * x_dot  # (batch, k, frequencies)
+        u = self._back(params, cache, parts)
+        u_dot = -cache.z * turns * by_column(parts[:, :, :-1], xp.moveaxis(params.W2, 1, 2))
+        of_change = self._gradients(cache._replace(z=-xp.sin(cache.t) * turns), parts, u_dot)
+        of_w1 = of_change.w1 + 2 * math.pi * (x_dot * u).sum(0)
+        return of_change._replace(w1=of_w1, b2=xp.zeros_like(params.b2))
+
     def waves(self, params: Params, a: Array) -> Waves:
         """Compute z = cos(2 pi w1 x + b1) of the embedded columns of a (batch, features)."""
         x = a[:, self.embedded(a.shape[1])]  # (batch, k)

@@ -121,6 +121,17 @@ class PiecewiseLinearEmbedding(InPlace):
         dE = inside + xp.concatenate([later, xp.zeros_like(whole[:, :1])], 1)
         return PiecewiseLinearParams((cache.x[:, :, None] * parts).sum(0), parts.sum(0), dE)
 
+    def gradients_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Any:
+        """sum_i x'_i delta_i for w0, 0 for b0, and for E_j the same of the samples in bin j, divided by its width"""
+        xp, (k, bins, size) = namespace(delta), params.E.shape
+        _, parts = self.take(delta)  # (batch, k, size)
+        along = a_dot[:, self.embedded(a_dot.shape[1])][:, :, None] * parts
+        codes = (cache.bin + bins * np.arange(k, dtype=np.int32)).reshape(-1)
+        dE = sums_by(codes, (cache.slope[:, :, None] * along).reshape(-1, size), k * bins)
+        return PiecewiseLinearParams(along.sum(0), xp.zeros_like(params.b0), dE.reshape(k, bins, size))
+
     def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dE_b = h_ib delta_i      dL_i/dw0 = x_i delta_i      dL_i/db0 = delta_i"""
         located, (_, parts) = self.find(a, ctx.state), self.take(delta)
