@@ -80,6 +80,8 @@ ALLOWED = {
         "Enter",
         "patience",
         "RealMLP",
+        "safetensors",
+        "skl2onnx",
         "TabM",
         "Python",
         "MNIST",

@@ -1,4 +1,4 @@
-// The activations by kind: f(z, link) and, of those that the plane trains with, the derivative beneath it, f'(z, a = f(z), link).
+// The activations by kind: f(z, link), and the derivative beneath it, f'(z, a = f(z), link).
 // formulas/activations.py in JavaScript, for the studio's page and for exported modules.
 
 const SELU = [1.0507009873554805, 1.6732632423543772];
@@ -40,6 +40,7 @@ export const activations = {
   },
   selu: {
     f: (z) => SELU[0] * (z > 0 ? z : SELU[1] * Math.expm1(z)),
+    prime: (z, a) => (z > 0 ? SELU[0] : a + SELU[0] * SELU[1]),
   },
   gelu: {
     f: (z) => (z < -1.5 * Math.SQRT2 ? 0.5 * z * tail(-z / Math.SQRT2) : 0.5 * z * (1 + erf(z / Math.SQRT2))),
@@ -47,6 +48,7 @@ export const activations = {
   },
   gelu_tanh: {
     f: (z) => 0.5 * z * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3))),
+    prime: (z) => { const t = Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3)); return 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * Math.sqrt(2 / Math.PI) * (1 + 0.134145 * z * z); },
   },
   silu: {
     f: (z) => z * sigmoid(z),
@@ -54,6 +56,7 @@ export const activations = {
   },
   mish: {
     f: (z) => z * Math.tanh(softplus(z)),
+    prime: (z) => { const t = Math.tanh(softplus(z)); return t + z * sigmoid(z) * (1 - t * t); },
   },
   softplus: {
     f: softplus,

@@ -6,6 +6,7 @@ import { stepOf } from './course_steps.js';
 import { readUrl, keepInUrl, parseValue } from './url.js';
 import { drawnIn, keepDrawing } from './drawing.js';
 import { count } from './format.js';
+import { opener } from './opener.js';
 import { makeNetwork } from './network.js';
 import { screens } from './screens.js';
 import { createStore, isServed } from './store.js';
@@ -104,7 +105,8 @@ function navigation(store) {
   return { list, show };
 }
 
-function topBar(store) {
+/** @param {import('./store.js').Store} store  @param {ReturnType<typeof opener> | null} files */
+function topBar(store, files) {
   const language = h('div.switch', { role: 'group', 'aria-label': t(store, 'common.language') }, Object.entries(languages).map(([key, label]) => h('button', {
     type: 'button', lang: key === 'zh' ? 'zh-Hant-TW' : key, 'aria-pressed': String(store.get('lang') === key), dataset: { lang: key },
     onclick: () => store.set({ lang: key }),
@@ -117,6 +119,7 @@ function topBar(store) {
   const line = model ? t(store, model.networks > 1 ? 'common.model_of_several' : 'common.model_line', about) : t(store, 'common.no_model');
   return h('header.top-bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
     store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
+    files ? files.button() : null,
     store.host.kind === 'server' ? exportButton(store) : null,
     language, theme);
 }
@@ -163,7 +166,9 @@ export function mount(root, host) {
   const bar = h('div.top'), aside = h('aside'), main = h('main');
   root.classList.add('chainrule');
   const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
-  fill(root, bar, h('div.columns', aside, course.element, main));
+  fill(root, bar);
+  const files = host.kind === 'page' ? opener(root, store) : null;
+  root.append(...(files ? [files.element] : []), h('div.columns', aside, course.element, main));
   const all = screensOf(host), keys = () => [...SHARED, ...(host.kept || []), ...(all[store.get('screen')].url || [])];
   const { write, arrive } = host.kind === 'notebook' ? { write() {}, arrive() {} } : keepInUrl(store, keys);
 
@@ -174,7 +179,7 @@ export function mount(root, host) {
     root.dataset.theme = store.get('theme');
     root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
     if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');
-    anew(bar, () => topBar(store));
+    anew(bar, () => topBar(store, files));
     const { list } = navigation(store), place = `${store.get('screen')} ${kindOf(store)}`, before = placed === place ? aside.firstChild.scrollLeft : null;
     anew(aside, () => list);
     placed = place;
@@ -249,5 +254,5 @@ export function mount(root, host) {
   store.listen('model.boot', ({ model, data }) => store.set({ model, data, network: model && makeNetwork(model) }));
   if (host.kind === 'server') follow(store);
   if (host.start) host.start(store);
-  return { store, stop: () => { offs.forEach((off) => off()); course.stop(); if (leave) leave(); if (stop) stop(); } };
+  return { store, stop: () => { offs.forEach((off) => off()); files?.stop(); course.stop(); if (leave) leave(); if (stop) stop(); } };
 }

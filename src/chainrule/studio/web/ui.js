@@ -1,6 +1,7 @@
 // Controls that all screens share. Each is an element; labels come as texts that are already in the reader's language.
 import { h, fill } from './dom.js';
 import { t } from './i18n.js';
+import { isNetwork } from './networks.js';
 
 /** @param {any} label  @param {(event: any) => void} onclick  @param {import('./dom.js').Props & {primary?: boolean, quiet?: boolean}} [props] */
 export function button(label, onclick, { primary = false, quiet = false, ...props } = {}) {
@@ -102,8 +103,10 @@ export function takesFiles(element, take) {
   element.addEventListener('dragover', (event) => { event.preventDefault(); element.classList.add('over'); });
   element.addEventListener('dragleave', () => element.classList.remove('over'));
   element.addEventListener('drop', (event) => {
-    event.preventDefault();
+    const files = [...event.dataTransfer.files];
     element.classList.remove('over');
-    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+    if (files.some(({ name }) => isNetwork(name))) return;   // which is for the whole page
+    event.preventDefault();
+    if (files.length) take(files);
   });
 }

@@ -5,6 +5,8 @@ import { Network } from './network.js';
 import { initialStates } from './start.js';
 import { read, tensorsOf } from './safetensors.js';
 
+const MOST_WIDTHS = 1 << 20;   // of all values of a network that is opened
+
 // wasm: the bytes of engine.wasm, or a WebAssembly.Module.  description: what description.json has.
 export async function load(wasm, description) {
   return new Engine(await Kernels.load(wasm), description);
@@ -16,16 +18,18 @@ class Engine {
     this.description = description;
   }
 
-  // A network with initial weights. config: that of a model file; settings left out have the package's defaults.
-  network(config, { seed = 0 } = {}) {
-    return new Network(this.kernels, this.description, completed(this.description, config), { seed });
+  // A network with initial weights, or with those that are given. config: that of a model file; settings left out have the package's defaults.
+  network(config, { seed = 0, theta = null, states = null } = {}) {
+    return new Network(this.kernels, this.description, completed(this.description, config), { seed, theta, states });
   }
 
   // {network, extra} of the bytes of a model file; extra: the rest of its metadata. isRounded: it had float64.
   open(buffer) {
     const { header, tensor } = read(buffer), { network: config, dtype, ...extra } = header;
     delete extra.format;
-    const plan = networkOf(this.description, config), theta = new Float32Array(plan.size), states = initialStates(plan);
+    const plan = networkOf(this.description, config);
+    if (4 * plan.size > buffer.byteLength || plan.widths.reduce((all, width) => all + width, 0) > MOST_WIDTHS) throw new Error('This model file has a network that is larger than its numbers, or than the page opens.');
+    const theta = new Float32Array(plan.size), states = initialStates(plan);
     for (const { name, shape, start, link, field } of tensorsOf(plan.parameters, plan.walk)) {
       const values = tensor(name, shape);
       if (link) states[link][field] = values;

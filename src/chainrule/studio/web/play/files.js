@@ -21,7 +21,7 @@ function separatorOf(text) {
 }
 
 // Rows of cells as text; a cell between quotes may have separators, line ends and quotes written twice.
-function parseCsv(text) {
+export function parseCsv(text) {
   const separator = separatorOf(text), rows = [];
   let row = [], cell = '', isQuoted = false;
   const endCell = () => { row.push(cell); cell = ''; };
@@ -41,7 +41,7 @@ function parseCsv(text) {
 }
 
 const NOTHING = ['', 'NA', 'NaN', 'nan', 'null', 'None', '?'];
-const isEmpty = (cell) => NOTHING.includes(cell.trim());
+export const isEmpty = (cell) => NOTHING.includes(cell.trim());
 
 // A column: numbers where every cell that is not empty is one, else text.
 function columnOf(name, cells) {
@@ -131,8 +131,12 @@ export async function openFiles(files, split) {
   if (files.length !== 1) throw new Error('choose one file: a table with a header, as CSV.');
   const [file] = files;
   if (!/\.(csv|tsv|txt)$/i.test(file.name)) throw new Error(`${file.name} is not CSV, which is what a page reads; chainrule studio opens Parquet, Arrow, Excel and arrays too.`);
+  return tableOf(file.name, await readText(file), split);
+}
+
+export async function readText(file) {
   if (file.size > MOST_BYTES) throw new Error(`${file.name} has more than 200 MB; use chainrule studio.`);
-  return tableOf(file.name, await file.text(), split);
+  return file.text();
 }
 
 // Points of the plane, [[x, y, class], …].

@@ -160,6 +160,15 @@ export function createGraph(model, x, y, n, options = {}) {
       target.value = source.value.map((v, at) => v * s[at % width]);
       edge = { ...cellwise(link, source, target, source.value.map((_, at) => s[at % width]), (i, k) => letters.parameter(link, 's', [k], s[k])),
         parameterCells: (field, index) => column(range(n).map((i) => source.value[i * width + index[0]]), index[0]), parameterFactor: (field, index, i) => cellOf(source, i, index[0]) };
+    } else if (kind === 'shift') {
+      const b = of('b');
+      target.value = source.value.map((v, at) => v + b[at % width]);
+      edge = { ...cellwise(link, source, target, filled(source.value.length, 1), null), parameterCells: (field, index) => column(filled(n, 1), index[0]), parameterFactor: () => number(1) };
+    } else if (kind === 'prelu') {
+      const slope = of('slope'), below = (i, k) => Math.min(source.value[i * width + k], 0);
+      target.value = source.value.map((v, at) => (v > 0 ? v : slope[at % width] * v));
+      edge = { ...cellwise(link, source, target, source.value.map((v, at) => (v > 0 ? 1 : slope[at % width])), (i, k) => (source.value[i * width + k] > 0 ? number(1) : letters.parameter(link, 'slope', [k], slope[k]))),
+        parameterCells: (field, index) => column(range(n).map((i) => below(i, index[0])), index[0]), parameterFactor: (field, index, i) => (below(i, index[0]) < 0 ? cellOf(source, i, index[0]) : number(0)) };
     } else {
       const { f, prime } = activations[kind] ?? {};
       if (!prime) throw new Error(`the page does not derive ${kind}; use chainrule studio.`);

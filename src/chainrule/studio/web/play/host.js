@@ -1,5 +1,6 @@
 // The host of a page without a server: commands and events over messages to a worker, which has the engine and the data.
 import { createCalls } from '../calls.js';
+import { t } from '../i18n.js';
 import { createPace } from '../pace.js';
 import { unpacked } from './wire.js';
 
@@ -23,7 +24,7 @@ export function workerHost(worker, begin, commands) {
       happen(message.event, message.data);
       return;
     }
-    calls.settle(message);
+    calls.settle(message.says ? { ...message, error: t(store, message.says[0], message.says[1]) } : message);   // what cannot be opened is said in the reader's language
   }
 
   function happen(event, data) {

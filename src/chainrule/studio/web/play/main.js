@@ -7,7 +7,7 @@ import { workerHost } from './host.js';
 import { play } from './play.js';
 
 // What the worker answers; a test compares the list.
-const COMMANDS = ['backprop.chain', 'backprop.example', 'backprop.example_end', 'backprop.keep', 'backprop.mistake', 'backprop.neuron', 'backprop.update', 'backprop.walk', 'backprop.weight', 'data.get', 'data.samples', 'model.file', 'model.get', 'model.open',
+const COMMANDS = ['backprop.chain', 'backprop.example', 'backprop.example_end', 'backprop.keep', 'backprop.mistake', 'backprop.neuron', 'backprop.update', 'backprop.walk', 'backprop.weight', 'data.get', 'data.samples', 'model.file', 'model.get', 'model.open', 'model.rows',
   'neurons.back', 'neurons.importance', 'neurons.keep', 'neurons.kept', 'neurons.layer', 'neurons.one', 'neurons.try', 'plane.build', 'plane.get', 'plane.pause', 'plane.start', 'plane.step', 'play.commands', 'play.mnist', 'table.inputs', 'train.check', 'train.curve', 'train.data', 'train.options', 'train.pause', 'train.reference', 'train.resume',
   'train.rewind', 'train.show', 'train.start', 'train.state', 'train.step', 'train.stop', 'train.watch', 'vanishing.get', 'vanishing.start', 'vanishing.stop', 'why.method', 'why.mistake', 'why.sample', 'without_backprop.get', 'without_backprop.start', 'without_backprop.stop'];
 
@@ -52,26 +52,12 @@ async function begin() {
     const points = store.get('train.points');
     if (store.get('train.data') === 'points' && points) await store.call('train.data', { kind: 'points', points });
     else await store.call('play.mnist');
+    if (store.get('opened')) return;   // a file has come meanwhile
     await store.call('train.start', { form: store.get('train.form') || {} });
   } catch (error) {
     if (error.message !== 'lost') store.set({ 'play.failed': error.message });
   }
 }
 begin();
-
-// A model of the package is opened wherever it is dropped.
-addEventListener('dragover', (event) => event.preventDefault());
-addEventListener('drop', async (event) => {
-  if (event.defaultPrevented) return;
-  event.preventDefault();
-  const file = [...event.dataTransfer.files].find(({ name }) => name.endsWith('.safetensors'));
-  if (!file) return;
-  try {
-    await store.call('model.open', { upload: await store.upload(file) });
-    store.set({ screen: 'draw' });
-  } catch (error) {
-    store.set({ 'play.failed': error.message });
-  }
-});
 
 Object.assign(globalThis, { chainrule: forTests(store, host) });

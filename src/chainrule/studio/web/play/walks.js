@@ -62,7 +62,7 @@ export function backprop(studio) {
     if (!(first >= 0 && first <= test.n - n)) throw new Error(`sample must be from 0 to ${test.n - n}, because ${n} of the ${test.n} samples are needed; got ${first}.`);
     if (features !== model.inputs) throw new Error(`X has ${features} features but the network takes ${model.inputs}.`);
     const rows = Array.from({ length: n }, (_, k) => first + k);
-    return { x: Float64Array.from(test.X.subarray(first * features, (first + n) * features)), n, rows, assumed: false, targets: targetsOf(model, given ?? rows.map((row) => test.y[row])), data };
+    return { x: Float64Array.from(test.X.subarray(first * features, (first + n) * features)), n, rows, assumed: !given && Boolean(data.isAssumed), targets: targetsOf(model, given ?? rows.map((row) => test.y[row])), data };
   }
 
   // What the model itself says about numbers without a target.

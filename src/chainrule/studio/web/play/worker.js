@@ -5,6 +5,9 @@ import { createDesk } from './desk.js';
 import { openFiles, openPoints } from './files.js';
 import { readMnist } from './mnist.js';
 import { neurons } from './neurons.js';
+import { MOST_BYTES, openNetwork } from './opened.js';
+import { refuse } from './protobuf.js';
+import { openRows } from './rows.js';
 import { createStudio, describe } from './studio.js';
 import { createSoon } from './training.js';
 import { vanishing } from './vanishing.js';
@@ -30,6 +33,7 @@ async function begin({ base }) {
   const [wasm, description, given] = await Promise.all([read('engine.wasm').then((answer) => answer.arrayBuffer()), read('description.json').then((answer) => answer.json()), read('studio.json').then((answer) => answer.json())]);
   const engine = await load(wasm, description), studio = createStudio(engine, given, send), desk = createDesk(studio);
   const plane = planeHost(null, send);
+  let brought = null;   // the file of the network that was opened last
 
   async function mnist() {
     studio.showData(await readMnist(given.mnist, base, (share) => send('play.arrived', { share })));
@@ -38,7 +42,6 @@ async function begin({ base }) {
   async function choose({ kind, uploads = [], points = [] }) {
     const chosen = uploads.map((id) => files.get(id)), called = kind === 'files' ? chosen.map(({ name }) => name).join(', ') : kind === 'mnist' ? 'MNIST' : 'points';
     return desk.reading(called, async () => {
-      if (kind === 'files' && chosen.length === 1 && chosen[0].name.endsWith('.safetensors')) return open({ upload: uploads[0] });
       const before = studio.data;
       if (kind === 'mnist') await mnist();
       else studio.showData(kind === 'points' ? openPoints(points, SPLIT) : await openFiles(chosen, SPLIT));
@@ -49,13 +52,30 @@ async function begin({ base }) {
     });
   }
 
-  // A model file of the package.
-  async function open({ upload }) {
-    const file = files.get(upload), { network, extra } = /** @type {any} */ (engine.open(await file.arrayBuffer()));
+  // The network of a file: one that is brought now, or the last one with what the file does not say.
+  async function open({ upload = null, chosen = {} }) {
+    if (upload !== null) {
+      const file = files.get(upload);
+      files.delete(upload);
+      if (file.size > MOST_BYTES) refuse('open.too_large');
+      brought = { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
+    }
+    const { network, about, guesses, trial } = openNetwork(engine, brought, studio.data, chosen), name = brought.name.replace(/\.(safetensors|onnx)$/i, '');
     try {
-      const { classes, feature_names: features = null, target_scale: scale = null, seed = 0, epochs_trained: epochs = 0, steps_trained: steps = 0 } = extra, name = file.name.replace(/\.safetensors$/, '');
-      studio.showModel(describe(network, network.config, { name, classes: classes ? classes.map(String) : null, features, scale, seed, epochs, steps, shape: studio.data ? studio.data.shape : null }), network.config);
-      return { name };
+      desk.clear();   // a run would put its own network in this one's place
+      studio.showModel(describe(network, network.config, { name, ...about, shape: studio.data ? studio.data.shape : null }), network.config);
+      return { name, size: network.size, guesses, trial };
+    } finally {
+      network.free();
+    }
+  }
+
+  // Rows for the network on show.
+  async function rows({ upload }) {
+    const file = files.get(upload), network = studio.network();
+    try {
+      studio.showData(await openRows(file, studio.needModel(), network));
+      return { name: studio.data.name, n: studio.data.test.n };
     } finally {
       network.free();
       files.delete(upload);
@@ -73,7 +93,7 @@ async function begin({ base }) {
     }
   }
 
-  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), vanishing(studio, createSoon), withoutBackprop(studio, createSoon), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
+  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), vanishing(studio, createSoon), withoutBackprop(studio, createSoon), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'model.rows': rows, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
     Object.fromEntries(['plane.build', 'plane.get', 'plane.start', 'plane.step', 'plane.pause'].map((name) => [name, (args) => plane.call(name, args)])));
   return studio;
 }
@@ -83,7 +103,7 @@ async function answer({ id, name, args }) {
     const studio = await answered;
     postMessage(packed({ id, answer: await studio.ask(name, args) }));
   } catch (error) {
-    postMessage({ id, error: error.message });
+    postMessage({ id, error: error.message, says: error.says });
   }
 }
 

@@ -3,6 +3,7 @@ import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { css, palette, signedPlace } from '../colors.js';
 import { lineColors } from '../chart.js';
+import { isNetwork } from '../networks.js';
 import { button, marked, tabs, takesFiles } from '../ui.js';
 import { change } from './train_form.js';
 import { dataLine } from './train_told.js';
@@ -98,6 +99,10 @@ export function dataPanel(store, reading, fail) {
   let before = Promise.resolve();   // files that are brought while others are read wait for these
   const bring = (files) => { before = before.then(() => take(files)); };
   async function take(files) {
+    if (files.some(({ name }) => isNetwork(name))) {
+      store.emit('files.brought', files);
+      return;
+    }
     try {
       fail(null);
       store.set({ 'train.sending': files.map(({ name }) => name).join(', ') });
