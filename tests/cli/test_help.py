@@ -52,6 +52,7 @@ def test_commands():
         "studio",
         "train",
         "tune",
+        "worksheet",
     ]
 
 

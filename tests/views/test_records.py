@@ -30,7 +30,15 @@ from chainrule.inspection.features.features import best_inputs, exciting_samples
 from chainrule.inspection.features.representations import linear_probe
 from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
-from chainrule.lab import features, optimizers, regularization, universality, vanishing, without_backprop
+from chainrule.lab import (
+    features,
+    optimizers,
+    regularization,
+    universality,
+    vanishing,
+    without_backprop,
+    worksheet,
+)
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
@@ -280,6 +288,9 @@ def results() -> dict[str, Any]:
         *additive_model(),
         *smaller_models(),
         *table_run(),
+        sheet := worksheet.make_worksheet(3),
+        sheet.exercises[0],
+        sheet.exercises[0].answers[0],
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
 

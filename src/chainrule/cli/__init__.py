@@ -30,6 +30,7 @@ from chainrule.cli.serve import serve
 from chainrule.cli.studio import studio
 from chainrule.cli.train import train
 from chainrule.cli.tune import tune
+from chainrule.cli.worksheet import worksheet
 from chainrule.core.version import __version__
 
 EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
@@ -46,6 +47,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (export, "chainrule export runs/mnist --onnx"),
     (card, "chainrule card runs/mnist --license mit"),
     (lab, "chainrule lab vanishing --budget 0.1"),
+    (worksheet, "chainrule worksheet --copies 30"),
     (serve, "chainrule serve runs/table"),
     (studio, "chainrule studio runs/mnist"),
 )

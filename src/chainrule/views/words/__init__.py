@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.catalogue import tables as tables
     from chainrule.views.words.catalogue import trace as trace
     from chainrule.views.words.catalogue import verdict as verdict
+    from chainrule.views.words.catalogue import worksheet as worksheet
 
 LANGUAGES = ("en", "zh")
 """The languages, by the names of their packages."""
