@@ -10,6 +10,8 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.views import words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
     from rich.console import Console
@@ -183,11 +185,10 @@ def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | No
 
 def config_of_run(text: str) -> tuple[dict[str, Any], Settings] | None:
     """Return the config.json of a model's run, and its settings; None if there is none, or of another version."""
-    from chainrule.cli.models import run_folder
     from chainrule.recipe import folder
     from chainrule.recipe.settings import Settings
 
-    place = run_folder(text)
+    place = _run_folder(text)
     if place is None:
         return None
     try:
@@ -195,6 +196,15 @@ def config_of_run(text: str) -> tuple[dict[str, Any], Settings] | None:
         return config, Settings.from_json(config["resolved"], str(place / "config.json"))
     except FormatError:  # another program's
         return None
+
+
+def _run_folder(text: str) -> Path | None:
+    """Return the folder of the run that wrote MODEL; None if it is not in one."""
+    from pathlib import Path
+
+    path = Path(text)
+    folder = path if path.is_dir() else path.parent
+    return folder if (folder / "config.json").is_file() else None
 
 
 def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chainrule.core.arrays import RowsLike
     from chainrule.datasets.headers import TableLayout
     from chainrule.explain.reasons import Reasons
-    from chainrule.model import Model
+    from chainrule.model import Ensemble, Model
     from chainrule.recipe.later_tables import Known
 
 
@@ -53,12 +53,12 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
-    from chainrule.cli.models import as_one, describe_average, load_with_table
+    from chainrule.cli.models import describe_average, load_with_table
     from chainrule.datasets.headers import TableLayout
     from chainrule.inspection import story
 
     loaded, table = load_with_table(model, header, sheet)
-    chosen, what = as_one(loaded)
+    chosen, what = _as_one(loaded)
     what = describe_average(table) or what
     found = read_sample(sample, row, chosen, table, TableLayout(header, sheet))
     truth = found.truth if true is None else parse_truth(true, chosen)
@@ -88,6 +88,21 @@ def explain(
     told.show(console)
     if out is not None:
         console.print(words.model.written(str(out)), markup=False)
+
+
+def _as_one(model: Model | Ensemble) -> tuple[Model, str]:
+    """Return one network to inspect, and a sentence that describes it; an empty one for a model.
+
+    An ensemble becomes one network with its members side by side, or its first member if a layer does not support that.
+    """
+    from chainrule.model import Model
+
+    if isinstance(model, Model):
+        return model, ""
+    try:
+        return model.pack(), words.command.side_by_side(len(model))
+    except ConfigError:
+        return model.members[0], words.command.first_of_ensemble(len(model))
 
 
 def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:

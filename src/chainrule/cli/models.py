@@ -79,19 +79,6 @@ def describe_average(table: Known | None) -> str:
     return str(words.command.first_of_average(blend.networks, share))
 
 
-def as_one(model: Model | Ensemble) -> tuple[Model, str]:
-    """Return one network to inspect, and a sentence that describes it; an empty one for a model.
-
-    An ensemble becomes one network with its members side by side, or its first member if a layer does not support that.
-    """
-    if isinstance(model, Model):
-        return model, ""
-    try:
-        return model.pack(), words.command.side_by_side(len(model))
-    except ConfigError:
-        return model.members[0], words.command.first_of_ensemble(len(model))
-
-
 def model_file(text: str) -> Path:
     """Return the path of the model file that MODEL names."""
     path = Path(text)
@@ -103,10 +90,3 @@ def model_file(text: str) -> Path:
         hint = f"finish the run: chainrule train {path} --resume" if unfinished else "name the model's file"
         raise DataError(f"{path} contains no model.safetensors; {hint}.")
     return inside
-
-
-def run_folder(text: str) -> Path | None:
-    """Return the folder of the run that wrote MODEL; None if it is not in one."""
-    path = Path(text)
-    folder = path if path.is_dir() else path.parent
-    return folder if (folder / "config.json").is_file() else None

@@ -10,7 +10,7 @@ from chainrule.recipe.card import CardRange, RunCard
 from chainrule.views import words
 from chainrule.views.tables import cell
 from chainrule.views.text.verdict import verdict
-from chainrule.views.words.facts import code_to_load, commands_of, quantity
+from chainrule.views.words.facts import quantity
 
 MOST_RANGES, MOST_LABELS, MOST_LEVELS = 100, 40, 6
 """Columns, labels and categories that are listed."""
@@ -115,9 +115,21 @@ def _use(run: RunCard) -> Iterator[str]:
     said, kind = words.card, ""
     if run.is_table:
         kind = "MLPRegressor" if run.task == "regression" else "MLPClassifier"
-    yield f"{said.IN_PYTHON}\n\n```python\n{code_to_load(kind, run.file)}\n```"
-    commands = commands_of(run.file, "rows.csv" if run.is_table else "digits.png")
+    yield f"{said.IN_PYTHON}\n\n```python\n{_code_to_load(kind, run.file)}\n```"
+    commands = _commands_of(run.file, "rows.csv" if run.is_table else "digits.png")
     yield "\n".join([f"{said.ELSEWHERE}\n", "```console", *commands, "```"])
+
+
+def _commands_of(file: str, rows: str) -> list[str]:
+    """The commands that use a model's file. rows: the name of a file to predict."""
+    return [f"chainrule predict {file} {rows}", f"chainrule serve {file}", f"chainrule export {file} --c"]
+
+
+def _code_to_load(kind: str, file: str) -> str:
+    """The Python that loads a model's file and predicts. kind: the class of an estimator; "" of a model."""
+    if kind:
+        return f'from chainrule import {kind}\n\nmodel = {kind}.load("{file}")\nmodel.predict(rows)'
+    return f'from chainrule import load\n\nmodel = load("{file}")\nmodel.predict(X)'
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from chainrule.inspection.derivation.derivation import Derivation
+from typing import Protocol
 
 MAX_RELATIVE_ERROR = 1e-6
 """The relative error of a derivative above which it is remarked on."""
@@ -82,13 +79,6 @@ def percent(share: float) -> str:
 def amount(output: str, value: float, places: int | None) -> str:
     """An answer as text. places: the decimals of all numbers of a story; None where these are too different."""
     return percent(value) if output == "probability" else alike([value], places)[0]
-
-
-def size_of(output: str, value: float, places: int | None) -> str:
-    """The size of a difference of answers: probabilities in percent, and a digit of what would be 0."""
-    size = 100 * abs(value) if output == "probability" else abs(value)
-    rounded = alike([size], places, FEW_DIGITS)[0]
-    return rounded if float(rounded.replace(",", "")) else f"{size:.1g}"
 
 
 def metrics_alike(values: Sequence[float], best: int) -> list[str]:
@@ -216,23 +206,3 @@ def best_forward(found: Found) -> MethodResults | None:
 def chance(P: int) -> float:
     """The mean absolute cosine between a fixed and a random direction of P numbers."""
     return math.sqrt(2 / (math.pi * P))
-
-
-def code_to_load(kind: str, file: str) -> str:
-    """The Python that loads a model's file and predicts. kind: the class of an estimator; "" of a model."""
-    if kind:
-        return f'from chainrule import {kind}\n\nmodel = {kind}.load("{file}")\nmodel.predict(rows)'
-    return f'from chainrule import load\n\nmodel = load("{file}")\nmodel.predict(X)'
-
-
-def commands_of(file: str, rows: str) -> list[str]:
-    """The commands that use a model's file. rows: the name of a file to predict."""
-    return [f"chainrule predict {file} {rows}", f"chainrule serve {file}", f"chainrule export {file} --c"]
-
-
-def named_numbers(derivation: Derivation) -> list[str]:
-    """Return the number derived by, and an output that is derived, with their names and values."""
-    found = [(derivation.tree.of.plain, derivation.name, derivation.at)]
-    if derivation.of != "loss":
-        found.append((derivation.tree.symbol.top.plain, derivation.of, derivation.of_value))
-    return [f"{' = '.join(dict.fromkeys(names))} = {value:.6g}" for *names, value in found]

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.model import Model
 from chainrule.recipe.data import Data
-from chainrule.studio.screens.train.form import is_alike, prepare
 from chainrule.studio.screens.train.form import plan as plan_of
+from chainrule.studio.screens.train.form import prepare
 from chainrule.studio.screens.train.training import (
     PER_SECOND,
     PER_SECOND_HIDDEN,
@@ -131,7 +132,7 @@ class Desk:
             prepared = prepare(plan_of(data, form))
             self.end()
             begun = prepared.plan.begun
-            if begun is not None and not is_alike(begun.data, self.studio.data):
+            if begun is not None and not _is_alike(begun.data, self.studio.data):
                 self.studio.show_data(begun.data)
                 self.divided = data, begun.data
             self.form, self.number, self.shown = form, self.number + 1, None
@@ -227,6 +228,12 @@ class Desk:
             "shown": self.shown,
             "reading": self.read_now,
         }
+
+
+def _is_alike(one: Data, other: Data) -> bool:
+    """Return whether two data of a table have the same inputs and test rows."""
+    assert one.table is not None and other.table is not None
+    return one.features == other.features and np.array_equal(one.table.test, other.table.test)
 
 
 def nothing(*ignored: Any) -> None:

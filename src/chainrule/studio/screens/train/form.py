@@ -69,12 +69,6 @@ def divided(data: Data, given: Settings) -> Data:
     return data._replace(train=train, test=test, table=made, features=tuple(maker.get_feature_names_out()))
 
 
-def is_alike(one: Data, other: Data) -> bool:
-    """Return whether two data of a table have the same inputs and test rows."""
-    assert one.table is not None and other.table is not None
-    return one.features == other.features and np.array_equal(one.table.test, other.table.test)
-
-
 # --- A run on a table by an estimator's preset, as in `chainrule train`: its rows, its resolved settings, its samples
 
 STARTED = "only the start was asked for"

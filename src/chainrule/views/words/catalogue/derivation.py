@@ -6,7 +6,7 @@ import math
 
 from chainrule.inspection.derivation.derivation import Derivation, Step
 from chainrule.inspection.derivation.difference import EPS, Difference
-from chainrule.views.words.facts import MAX_RELATIVE_ERROR, named_numbers
+from chainrule.views.words.facts import MAX_RELATIVE_ERROR
 
 from . import say
 from .phrases import samples
@@ -31,8 +31,16 @@ def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
 def place(derivation: Derivation) -> str:
     """The number itself: its names and its value."""
     return say(
-        f"where {' and '.join(named_numbers(derivation))}", f"其中 {'，'.join(named_numbers(derivation))}"
+        f"where {' and '.join(_named_numbers(derivation))}", f"其中 {'，'.join(_named_numbers(derivation))}"
     )
+
+
+def _named_numbers(derivation: Derivation) -> list[str]:
+    """Return the number derived by, and an output that is derived, with their names and values."""
+    found = [(derivation.tree.of.plain, derivation.name, derivation.at)]
+    if derivation.of != "loss":
+        found.append((derivation.tree.symbol.top.plain, derivation.of, derivation.of_value))
+    return [f"{' = '.join(dict.fromkeys(names))} = {value:.6g}" for *names, value in found]
 
 
 def remarks(derivation: Derivation) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chainrule.views.words.facts import FEW_DIGITS, alike, set_off
 from chainrule.views.words.facts import amount as amount
-from chainrule.views.words.facts import set_off, size_of
 
 from . import say
 from .phrases import counted
@@ -30,9 +30,16 @@ def subject(output: str, label: object, target: str | None) -> str:
 def change(output: str, value: float, places: int | None) -> str:
     """The size of a difference of answers as text: 12.3, or 4.10 points of a probability in percent."""
     return say(
-        size_of(output, value, places) + (" points" if output == "probability" else ""),
-        size_of(output, value, places) + (" 個百分點" if output == "probability" else ""),
+        _size_of(output, value, places) + (" points" if output == "probability" else ""),
+        _size_of(output, value, places) + (" 個百分點" if output == "probability" else ""),
     )
+
+
+def _size_of(output: str, value: float, places: int | None) -> str:
+    """The size of a difference of answers: probabilities in percent, and a digit of what would be 0."""
+    size = 100 * abs(value) if output == "probability" else abs(value)
+    rounded = alike([size], places, FEW_DIGITS)[0]
+    return rounded if float(rounded.replace(",", "")) else f"{size:.1g}"
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
