@@ -362,3 +362,29 @@ def test_everybody_can_use_it(pages: Pages, phone: bool):
         settle(page)
         assert state(page, "course") == "weight"
         assert page.evaluate("document.activeElement.dataset.test") == "course-title"
+
+
+def test_answers_are_remembered(pages: Pages):
+    """By the browser alone, until they are forgotten; a list that is none counts as empty."""
+    with pages.open("draw") as page:
+        page.evaluate("localStorage.clear()")
+        page.evaluate("window.chainrule.store.set({ screen: 'course' })")
+        assert page.locator("[data-test=course-progress]").count() == 0
+        page.click("[data-test=course-begin]")
+        settle(page)
+        right = expected(page, "network")
+        page.fill("[data-test=course-guess]", str(right))
+        page.click("[data-test=course-check]")
+        assert page.locator("[data-test=course-verdict]").get_attribute("data-verdict") == "right"
+        page.click("[data-test=course-contents]")
+        assert page.locator("[data-test=course-progress]").inner_text().startswith("1 of 20 questions")
+        assert page.locator("[data-step=network] .course-solved").count() == 1
+        assert page.locator(".course-solved").count() == 1
+        page.click("[data-test=course-forget]")
+        assert page.locator("[data-test=course-progress]").count() == 0
+        assert page.evaluate("localStorage.getItem('chainrule.course')") == "[]"
+        page.evaluate("localStorage.setItem('chainrule.course', '{\"a\": 1}')")
+        page.evaluate("window.chainrule.store.set({ screen: 'draw' })")
+        page.evaluate("window.chainrule.store.set({ screen: 'course' })")
+        assert page.locator("[data-test=course-list] li").count() == 20
+        assert page.locator("[data-test=course-progress]").count() == 0

@@ -11,16 +11,23 @@ PAGE = Path(__file__).parents[2] / "docs" / "teaching.md"
 
 
 def test_the_page_lists_every_step():
-    found = re.findall(r"^  \{ name: '(\w+)', screen: '(\w+)'", modules()["course_steps.js"], re.MULTILINE)
+    found = re.findall(
+        r"^  \{ name: '(\w+)', screen: '(\w+)', minutes: (\d+)", modules()["course_steps.js"], re.MULTILINE
+    )
     assert len(found) > 10
     steps = [
-        (name, texts()[f"course.step.{name}.title"]["en"], texts()[f"screen.{screen}"]["en"])
-        for name, screen in found
+        (
+            name,
+            *(texts()[key]["en"] for key in (f"course.step.{name}.title", f"screen.{screen}")),
+            minutes,
+            texts()[f"course.step.{name}.goal"]["en"],
+        )
+        for name, screen, minutes in found
     ]
     rows = re.findall(
-        r"^\| `(\w+)` \| ([^|]+?) \| ([^|]+?) \| [^|]+ \|$", PAGE.read_text("utf-8"), re.MULTILINE
+        r"^\| `(\w+)` \| ([^|]+?) \| ([^|]+?) \| (\d+) \| ([^|]+?) \|$", PAGE.read_text("utf-8"), re.MULTILINE
     )
-    assert rows == steps
+    assert [(*row, goal[0].upper() + goal[1:] + ".") for *row, goal in rows] == steps
 
 
 def test_every_step_is_tested():

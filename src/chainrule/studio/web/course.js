@@ -4,6 +4,7 @@ import { beginAt, h, fill, write } from './dom.js';
 import { agreeing, raw, t } from './i18n.js';
 import { button } from './ui.js';
 import { judged } from './course_facts.js';
+import { keepSolved, solvedSteps } from './course_progress.js';
 import { stepOf, steps } from './course_steps.js';
 import { isServed } from './store.js';
 import { stepsOf } from './tour.js';
@@ -53,7 +54,10 @@ export function courseMode(root, store, offered, given) {
     verdict.className = `course-verdict ${kind}`;
     verdict.dataset.verdict = kind;
     verdict.textContent = t(store, `course.verdict.${slip ? slip[0] : kind}`);
-    if (kind === 'right') isOpen = true;
+    if (kind === 'right') {
+      isOpen = true;
+      keepSolved([...solvedSteps(), step.name]);
+    }
     follow();
   }
 
@@ -178,7 +182,7 @@ export function courseMode(root, store, offered, given) {
     fill(element, h('div.course-head', h('span', t(store, 'course.step_of', { n: at + 1, all: all.length })),
       button(t(store, 'course.contents'), () => store.set({ screen: 'course' }), { quiet: true, 'data-test': 'course-contents' }),
       h('button.button.quiet.course-leave', { type: 'button', 'aria-label': t(store, 'course.leave'), onclick: leave, dataset: { test: 'course-leave' } }, '×')),
-    title, h('p.course-text', t(store, key('text'))), h('p.course-do', t(store, key('do')), button(t(store, 'course.where'), where, { quiet: true, 'data-test': 'course-where' })), elsewhere, problem, picture && picture.element,
+    title, h('p.course-goal', t(store, 'course.minutes', { n: step.minutes }), ' · ', t(store, key('goal'))), h('p.course-text', t(store, key('text'))), h('p.course-do', t(store, key('do')), button(t(store, 'course.where'), where, { quiet: true, 'data-test': 'course-where' })), elsewhere, problem, picture && picture.element,
     h('div.course-ask', question, tried, verdict, reveal, answer),
     h('div.row.course-foot', back, next, h('span.course-links', location.protocol === 'about:' || store.host.kind === 'notebook' ? null : button(t(store, 'course.link'), copy, { quiet: true, 'data-test': 'course-link' }),
       button(t(store, 'course.print'), () => print(), { quiet: true, 'data-test': 'course-print' }))));
