@@ -42,7 +42,7 @@ TRANSLATED = [
     (README, CHINESE),
     *(
         (ROOT / "docs" / f"{name}.md", ROOT / "docs" / f"{name}.zh-TW.md")
-        for name in ("guide", "index", "start")
+        for name in ("guide", "index", "start", "teaching")
     ),
 ]
 """Pages in English and in Chinese."""
@@ -465,7 +465,7 @@ def without_comments(block: Block) -> str:
     return ""
 
 
-@pytest.mark.parametrize("pages", TRANSLATED, ids=["README", "guide", "index", "start"])
+@pytest.mark.parametrize("pages", TRANSLATED, ids=["README", "guide", "index", "start", "teaching"])
 def test_both_languages_have_the_same_code(pages: tuple[Path, Path]):
     english, chinese = (
         [
@@ -478,7 +478,7 @@ def test_both_languages_have_the_same_code(pages: tuple[Path, Path]):
     assert english == chinese
 
 
-@pytest.mark.parametrize("pages", TRANSLATED, ids=["README", "guide", "index", "start"])
+@pytest.mark.parametrize("pages", TRANSLATED, ids=["README", "guide", "index", "start", "teaching"])
 def test_both_languages_have_the_same_parts(pages: tuple[Path, Path]):
     def parts(page: Path) -> dict[str, list[str]]:
         text = FENCE.sub("", page.read_text("utf-8"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Where an addition goes\n")[2]
-ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+) \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^- `(.+?)`, `(.+?)`: (.+)$", PAGE, re.MULTILINE)
 
 
 def test_every_file_has_its_name():
