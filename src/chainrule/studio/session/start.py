@@ -102,11 +102,7 @@ def open_data(text: str, layout: TableLayout = AUTOMATIC) -> Data:
     path = Path(text)
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path.")
-    table = read_laid_out(path, layout)
-    if not isinstance(table, dict):
-        from chainrule.recipe.columns import columns_of
-
-        table = {name: as_array(values) for name, values in columns_of(table, text).items()}
+    table = read_table(path, layout)
     if len(table) < 2:
         raise FormatError(f"{path} has one column; it must have features and a target.")
     target = "y" if "y" in table else list(table)[-1]
@@ -115,6 +111,16 @@ def open_data(text: str, layout: TableLayout = AUTOMATIC) -> Data:
     if are_numbers(table, target) and len(table[target]) < MIN_ROWS_TO_SPLIT:
         return of_numbers(path, table, target)
     return of_table(path, table, target)
+
+
+def read_table(path: Path, layout: TableLayout) -> dict[str, Any]:
+    """Read a table's columns by name: numbers as arrays, text as lists."""
+    table = read_laid_out(path, layout)
+    if isinstance(table, dict):
+        return table
+    from chainrule.recipe.columns import columns_of
+
+    return {name: as_array(values) for name, values in columns_of(table, str(path)).items()}
 
 
 def as_array(values: Any) -> Any:

@@ -167,7 +167,7 @@ export function mount(root, host) {
   root.classList.add('chainrule');
   const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
   fill(root, bar);
-  const files = host.kind === 'page' ? opener(root, store) : null;
+  const files = isServed(host) ? opener(root, store) : null;
   root.append(...(files ? [files.element] : []), h('div.columns', aside, course.element, main));
   const all = screensOf(host), keys = () => [...SHARED, ...(host.kept || []), ...(all[store.get('screen')].url || [])];
   const { write, arrive } = host.kind === 'notebook' ? { write() {}, arrive() {} } : keepInUrl(store, keys);

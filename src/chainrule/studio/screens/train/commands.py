@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,15 +76,21 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
             f"{own_name(paths[0])} is neither a table (.csv, .csv.gz, .parquet, .arrow, .xlsx) nor an .npz; choose one "
             "of these, or the four IDX files at once."
         )
+    with named_as_sent(paths) as home:
+        where = home / own_name(paths[0]) if len(paths) == 1 else home
+        data = open_data(str(where))
+        name = where.name.removesuffix(".gz").rsplit(".", 1)[0] if len(paths) == 1 else "IDX"
+        return in_memory(data)._replace(name=name, text="", source="")
+
+
+@contextlib.contextmanager
+def named_as_sent(paths: list[Path]) -> Iterator[Path]:
+    """Copy uploaded files into a folder under the user's names, which errors have too."""
     with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
         for path in paths:
             shutil.copyfile(path, Path(folder) / own_name(path))
-        home = Path(folder)
-        where = home / own_name(paths[0]) if len(paths) == 1 else home
         try:
-            data = open_data(str(where))
-            name = where.name.removesuffix(".gz").rsplit(".", 1)[0] if len(paths) == 1 else "IDX"
-            return in_memory(data)._replace(name=name, text="", source="")
+            yield Path(folder)
         except (ChainruleError, OSError) as error:
             raise type(error)(
                 str(error).replace(f"{folder}{os.sep}", "").replace(folder, "the folder")
