@@ -17,7 +17,7 @@ from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import get_data, on_show, samples, shown_part
-from chainrule.studio.session.commands import EXPORTS, Exported, KeptAnswer, command, find
+from chainrule.studio.session.commands import DOWNLOADS, EXPORTS, Exported, KeptAnswer, command, find
 from chainrule.studio.session.messages import pack
 from chainrule.studio.session.studio import Studio
 
@@ -73,6 +73,9 @@ def downloaded(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
     if content is None:
         raise DataError("this page no longer exists; export the screen again.")
     return content, "text/html; charset=utf-8"
+
+
+DOWNLOADS["chainrule.html"] = downloaded
 
 
 def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) -> bytes:

@@ -138,7 +138,7 @@ def of_file(
 def pictures(part: Dataset, model: Model) -> tuple[Any, Any] | None:
     """Return pictures of the shown data and their classes, if the network takes them; None otherwise."""
     X, y = part.X[:TRIED], np.asarray(part.y[:TRIED])
-    fits = X.shape[1] == model.network.inputs and y.dtype.kind in "iu" and y.ndim == 1
+    fits = X.shape[1] == model.network.inputs and y.dtype.kind in "iu" and y.ndim == 1 and len(y) > 0
     return (
         (np.asarray(X, np.float32), y) if fits and y.min() >= 0 and y.max() < model.network.outputs else None
     )

@@ -29,7 +29,7 @@ from chainrule.errors import ChainruleError
 from chainrule.serve import connection
 from chainrule.serve.connection import listen
 from chainrule.studio import screens  # noqa: F401 (they register the commands)
-from chainrule.studio.page import export
+from chainrule.studio.page import export  # noqa: F401 (it registers its download)
 from chainrule.studio.page.assets import VERSION, assets
 from chainrule.studio.server.gate import Gate, Tokens
 from chainrule.studio.session.commands import DOWNLOADS, answered
@@ -44,7 +44,6 @@ SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
 MAX_NAME_BYTES = 200
 """The maximum bytes of a file name, which most file systems bound at 255; a Chinese character has three."""
 ENDING = re.compile(r"((?:\.[A-Za-z0-9]{1,9}){1,2})$")
-DOWNLOADS["chainrule.html"] = export.downloaded
 
 
 def make_app(studio: Studio) -> Starlette:
