@@ -132,7 +132,7 @@ export function startTour(root, store, name, allSteps, ended) {
 
   // Puts frame and card where the elements are, and shows these: in `box`, or nowhere.
   function arrange(box, own) {
-    const [bar, columns] = root.children, element = box && root.querySelector(steps[at].at);
+    const [bar] = root.children, element = box && root.querySelector(steps[at].at);
     const small = narrow(), still = !store.get('motion');
     layer.classList.toggle('still', still);
     layer.classList.toggle('narrow', small);
@@ -145,7 +145,7 @@ export function startTour(root, store, name, allSteps, ended) {
       card.style.top = `${Math.max(-own.top, 0) + innerHeight / 3}px`;
     }
     if (!box) return;
-    const covered = bar.firstChild.getBoundingClientRect().bottom, tabs = small ? columns.querySelector('aside').offsetHeight : 0, kept = root.querySelector('[data-covers="top"]')?.offsetHeight ?? 0;
+    const covered = bar.firstChild.getBoundingClientRect().bottom, tabs = small ? root.querySelector('aside').offsetHeight : 0, kept = root.querySelector('[data-covers="top"]')?.offsetHeight ?? 0;
     const top = bar.contains(element) ? 0 : Math.max(covered, 0) + tabs + kept + ROUND, bottom = innerHeight - (small ? card.offsetHeight : 0) - ROUND;
     const { then, page } = reveal(element, box, top, bottom, !still);
     const sides = { left: box.left - own.left - ROUND, top: box.top - own.top - ROUND, width: box.width + 2 * ROUND, height: box.height + 2 * ROUND };
