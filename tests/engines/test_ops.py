@@ -10,6 +10,7 @@ import pytest
 from chainrule import (
     BatchNorm,
     Clip,
+    ConfigError,
     Dense,
     Dropout,
     LeakyReLU,
@@ -31,7 +32,7 @@ from chainrule.engines import ENGINES, Plan, native
 from chainrule.formulas.layers import ACTIVATIONS, Layer, Operation
 from chainrule.formulas.losses import Formula, Loss
 from chainrule.formulas.optimizers import Optimizer, Rule
-from chainrule.network.ops import operations, unnamed
+from chainrule.network.ops import operations
 from chainrule.trained.persistence import LAYERS
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
@@ -156,11 +157,10 @@ def test_what_is_not_known_is_refused(layer: Layer):
     assert reason == f"it does not know the layer {layer.kind}_1 ({type(layer).__name__})"
 
 
-def test_the_first_link_without_operations_is_found():
+def test_the_first_link_without_operations_is_named():
     network = Network(4, [Dense(3), Residual([ReLU(), Doubled(3)])], SoftmaxCrossEntropy())
-    link = unnamed(network)
-    assert link is not None and link.name == "doubled_1"
-    assert unnamed(Network(4, [Dense(3)], SoftmaxCrossEntropy())) is None
+    with pytest.raises(ConfigError, match=r"doubled_1 \(Doubled\) declares no operations"):
+        Model(network).graph()
 
 
 @dataclass(frozen=True)

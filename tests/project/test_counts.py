@@ -217,7 +217,7 @@ def inner_names(tests: list[ast.Module]) -> list[str]:
 
 MAX_DEFINITIONS_FOR_ANOTHER_FILE = 313
 MAX_FOLDERS_THAT_IMPORT_EACH_OTHER = 1
-MAX_INNER_NAMES_IN_TESTS = 750
+MAX_INNER_NAMES_IN_TESTS = 749
 """These may only fall: whoever makes them fewer writes the new number."""
 
 

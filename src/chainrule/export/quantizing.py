@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.graph.answers import GroupSoftmax, LargestColumn
-from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
+from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.graph.integers import (
     HIGHEST,
     LOWEST,
@@ -25,6 +25,7 @@ from chainrule.graph.integers import (
 )
 from chainrule.graph.numbers import Affine, Elementwise, GroupedAffine
 from chainrule.graph.operation import Array
+from chainrule.graph.step import GraphStep
 
 INT8_DTYPE = "int8"
 """The dtype of exports whose dense layers are products of 8-bit integers."""

@@ -56,19 +56,21 @@ class GroupSoftmax(GraphOperation):
         return ((own - weights * own.sum(2, keepdims=True)).reshape(m.shape),)
 
     def bounds(self, *boxes: Box) -> Box:
-        """1 / (1 + sum_j exp(x_j - x_k)) over j other than k, least where x_k is least and the others are largest."""
+        """Those of the gaps between the boxes: x_k least where the others are largest, and the other way round."""
         low, high = (end.reshape(len(end), self.groups, -1) for end in boxes[0])
-        others = ~np.eye(low.shape[2], dtype=np.bool_)
+        with np.errstate(invalid="ignore"):
+            return self.bounds_of_gaps(boxes[0], low[..., :, None] - high[..., None, :])
 
-        def share(own: Array, against: Array) -> Array:
-            with np.errstate(over="ignore", invalid="ignore"):
-                odds = np.exp(against[..., None, :] - own[..., None])
-            return np.asarray(1 / (1 + np.sum(odds, axis=3, where=others)))
-
-        p, q = share(low, high), share(high, low)
-        size = np.maximum(np.abs(low), np.abs(high)).max(2, keepdims=True)  # differences of x are rounded
+    def bounds_of_gaps(self, box: Box, gaps: Array) -> Box:
+        """1 / (1 + sum_j exp(x_j - x_k)) over j other than k, x_k - x_j being at least gaps_kj (n, groups, k, j)."""
+        others = ~np.eye(gaps.shape[3], dtype=np.bool_)
+        with np.errstate(over="ignore", invalid="ignore"):
+            p = 1 / (1 + np.sum(np.exp(-gaps), axis=3, where=others))
+            q = 1 / (1 + np.sum(np.exp(gaps), axis=2, where=others))
+        ends = (end.reshape(q.shape) for end in box)
+        size = np.maximum(*map(np.abs, ends)).max(2, keepdims=True)  # differences of x are rounded
         made = widened(p, q, UNITS * size * q)
-        return Box(*(np.clip(end, 0.0, 1.0).reshape(boxes[0].low.shape) for end in made))
+        return Box(*(np.clip(end, 0.0, 1.0).reshape(box.low.shape) for end in made))
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,7 +312,10 @@ class LargestColumn(GraphOperation):
 
     def bounds(self, *boxes: Box) -> Box:
         """The first and the last column that may be the largest."""
-        may = boxes[0].high >= boxes[0].low.max(1, keepdims=True)
+        return self.bounds_where(boxes[0].high >= boxes[0].low.max(1, keepdims=True))
+
+    def bounds_where(self, may: NDArray[np.bool_]) -> Box:
+        """Return the first and the last of the columns that may be the largest, (n, columns)."""
         last = may.shape[1] - 1 - may[:, ::-1].argmax(1)
         return Box(may.argmax(1)[:, None], last[:, None])
 

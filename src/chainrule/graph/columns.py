@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
+from chainrule.graph.lines import supporting_lines
 from chainrule.graph.operation import (
     CODES,
     MIN_RUN,
@@ -17,6 +18,7 @@ from chainrule.graph.operation import (
     Array,
     Box,
     GraphOperation,
+    Lines,
     box_of,
     like,
     widened,
@@ -156,6 +158,12 @@ class OneHot(GraphOperation):
         return box_of([one, np.where(may, self.on, 0.0)])
 
 
+def _same_lines(box: Box) -> Lines:
+    """Return the lines of a function that returns its number."""
+    zero = 0.0 * box.low
+    return Lines(zero + 1, zero, zero + 1, zero)
+
+
 @dataclass(frozen=True, eq=False)
 class KeptRange(GraphOperation):
     """Numbers outside of [low, high] become missing: NaN. So do infinities, and dates some 6,000 years from 1970.
@@ -190,6 +198,10 @@ class KeptRange(GraphOperation):
             )
         return Box(low, high)
 
+    def lines(self, *boxes: Box) -> Lines | None:
+        """x itself, where it is not missing."""
+        return _same_lines(boxes[0])
+
 
 @dataclass(frozen=True, eq=False)
 class Bounded(GraphOperation):
@@ -208,6 +220,12 @@ class Bounded(GraphOperation):
     def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
         """delta where low <= x <= high, else 0"""
         return (np.where(out == values[0], delta, 0.0),)
+
+    def lines(self, *boxes: Box) -> Lines | None:
+        """Those of a function that is convex up to `low` and a little beyond, and concave up to `high`."""
+        return supporting_lines(
+            self.compute, lambda x, out: (x == out) * 1.0, boxes[0], (self.low, self.high), True
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +252,10 @@ class FilledMissing(GraphOperation):
     def pullback(self, delta: Array, out: Array, *values: Array) -> tuple[Array, ...]:
         """delta where x is there, else 0"""
         return (np.where(np.isnan(values[0]), 0.0, delta),)
+
+    def lines(self, *boxes: Box) -> Lines | None:
+        """x itself, where it is not missing."""
+        return _same_lines(boxes[0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ graph = model.graph()                           of a model, an ensemble or a fit
 graph.run({"age": [41.0], "city": ["Graz"]})        {"probabilities": ..., "label": ...}
 graph.jacobian({"age": [41.0], "city": ["Graz"]})   {"age": ...}, the derivatives of the probabilities
 graph.bounds(low, high)                             what each output can be between two rows
+graph.certify(X, 2.0)                               whether no change by 2 of any input changes the label
 print(graph.describe())                             a line for each step
 
 Every format of export is written from it, and `run` is their specification.
@@ -14,35 +15,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from chainrule.core.settings import check_choice
 from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.graph.bounding import BoundedSteps
 from chainrule.graph.columns import GraphInput, ToPrecision
-from chainrule.graph.operation import INT8, NUMBERS, TEXT, Array, Box, GraphOperation, short
+from chainrule.graph.operation import EPSILON, INT8, NUMBERS, TEXT, Array, Box, GraphOperation, short
+from chainrule.graph.step import GraphStep
 
+NUMBERS_AT_ONCE = 1 << 16
+"""The numbers of a step that bounds are computed for at once."""
+MOST_UNITS, LEAST_UNITS = 2.0**30, 2.0**-20
+"""The multiples of a radius between which the largest proven one is sought."""
+METHODS = {"crown": True, "interval": False}
+"""Whether bounds are propagated backward too."""
+ROUNDINGS = {"float64": EPSILON, "float32": float(np.finfo(np.float32).eps)}
 VERSION = 1
 """Of `to_data`: it changes when an operation changes its meaning."""
-
-
-class GraphStep(NamedTuple):
-    """A step of a graph: an operation, what it reads, and what it makes."""
-
-    operation: GraphOperation
-    reads: tuple[int, ...]
-    """the numbers of earlier steps, in the order of the operation's arguments"""
-    width: int
-    """the columns of its value"""
-    of: str = ""
-    """where it comes from, for people: a layer's name, a column, "answer\""""
-
-    @property
-    def makes(self) -> str:
-        """The kind of its value: "numbers", "codes" or "text"."""
-        operation = self.operation
-        return TEXT if isinstance(operation, GraphInput) and operation.is_text else operation.makes
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,25 +146,134 @@ class ComputationGraph:
         return made
 
     def bounds(
-        self, low: Mapping[str, Any] | ArrayLike, high: Mapping[str, Any] | ArrayLike
+        self,
+        low: Mapping[str, Any] | ArrayLike,
+        high: Mapping[str, Any] | ArrayLike,
+        *,
+        method: Literal["crown", "interval"] = "crown",
+        dtype: DTypeLike = "float64",
     ) -> dict[str, Box]:
         """Return what each output can be for all inputs between two rows: a box `low`, `high` of its shape.
 
         low, high: the least and the largest inputs, as `run` takes them; texts, and missing numbers (NaN), are the same
-        in both. No input between them has an output outside of its box, in float64 as in exact arithmetic; the box may
-        be wider than need be, and is the more so the deeper a network is (interval bound propagation).
+        in both. No input between them has an output outside of its box, in exact arithmetic as in that of dtype; the
+        box may be wider than need be, and is the more so the deeper a network is.
+        method: "crown" to bound every step by linear functions of the inputs too, and take the narrower bound;
+        "interval" for intervals alone, which are faster and wider.
+        dtype: "float64", or "float32" for bounds that also hold for a network's results in single precision.
         Raises DataError for an input whose low is larger than its high, or of which only one is missing.
-        Source: Gowal et al., "On the effectiveness of interval bound propagation", 2018.
+        Source: Zhang et al., "Efficient neural network robustness certification with general activation functions"
+        (CROWN), NeurIPS 2018; Gowal et al., "On the effectiveness of interval bound propagation", 2018.
         """
+        is_linear = check_choice(method, METHODS, "method")
+        epsilon = check_choice(np.dtype(dtype).name, ROUNDINGS, "dtype")
         ends = self._checked(low), self._checked(high)
-        boxes: list[Box] = []
-        for step in self.steps:
-            operation = step.operation
-            if isinstance(operation, GraphInput):
-                boxes.append(_box(operation, *(end[operation.label] for end in ends)))
-            else:
-                boxes.append(operation.bounds(*(boxes[read] for read in step.reads)))
-        return {name: boxes[k] for name, k in self.outputs.items()}
+        given = {each.label: _box(each, epsilon, *(end[each.label] for end in ends)) for each in self.inputs}
+        rows = len(next(iter(given.values())).low)
+        at_once = max(1, NUMBERS_AT_ONCE // max(step.width for step in self.steps))
+        found: list[dict[str, Box]] = []
+        for k in range(0, max(rows, 1), at_once):
+            part = {name: Box(*(end[k : k + at_once] for end in box)) for name, box in given.items()}
+            boxes = BoundedSteps(self.steps, part, tuple(self.outputs.values()), epsilon, is_linear).boxes
+            found.append({name: boxes[k] for name, k in self.outputs.items()})
+        return {
+            name: Box(*(np.concatenate([each[name][side] for each in found]) for side in (0, 1)))
+            for name in self.outputs
+        }
+
+    def certify(
+        self,
+        inputs: Mapping[str, Any] | ArrayLike,
+        radius: Mapping[str, Any] | ArrayLike,
+        *,
+        clip: tuple[ArrayLike, ArrayLike] | None = None,
+        dtype: DTypeLike = "float64",
+    ) -> NDArray[np.bool_]:
+        """Return for each row (n,) whether it is proven that no input within a radius of it has another label.
+
+        inputs: as `run` takes them.  radius: the largest change of each column: a number, or one for each (columns,);
+        by the name of a column, where the inputs are several; columns without one do not change.  clip: the least and
+        the largest input, such as (0, 255); both as a radius.  dtype: as in `bounds`, whose differences of scores prove
+        it: False says that there is no proof, not that there is another label.
+        Raises ConfigError for a graph without labels, DataError for a negative radius and names that are no inputs.
+        """
+        return self._keep_label(*self._near(self._checked(inputs), radius, clip), dtype)
+
+    def _keep_label(
+        self, low: Mapping[str, Array], high: Mapping[str, Array], dtype: DTypeLike
+    ) -> NDArray[np.bool_]:
+        """Return for each box whether its label is proven to be one."""
+        if "label" not in self.outputs:
+            raise ConfigError(f"certify needs labels, and the graph is of a {self.task}; ask for its bounds.")
+        return np.asarray(self.bounds(low, high, dtype=dtype)["label"].is_point.all(1))
+
+    def certified_radius(
+        self,
+        inputs: Mapping[str, Any] | ArrayLike,
+        unit: Mapping[str, Any] | ArrayLike = 1.0,
+        *,
+        clip: tuple[ArrayLike, ArrayLike] | None = None,
+        dtype: DTypeLike = "float64",
+    ) -> NDArray[np.float64]:
+        """Return for each row (n,) the largest multiple of a radius that `certify` proves, to 1 %, by bisection.
+
+        unit: the radius, as `certify` takes it; such as the standard deviation of each column.  It is infinite where
+        even 2^30 units change no label, and 0 where 2^-20 are not proven.
+        """
+        given = self._checked(inputs)
+        n = len(next(iter(given.values())))
+        proven, refuted, tried = np.zeros(n), np.full(n, np.inf), np.ones(n)
+        rows = np.arange(n)
+        while len(rows):
+            some = {name: values[rows] for name, values in given.items()}
+            scale = tried[rows, None]
+            is_proven = self._keep_label(*self._near(some, unit, clip, scale), dtype)
+            proven[rows[is_proven]] = tried[rows[is_proven]]
+            refuted[rows[~is_proven]] = tried[rows[~is_proven]]
+            middle = np.where(proven > 0, (proven + refuted) / 2, refuted / 2)
+            tried = np.where(np.isinf(refuted), 2 * proven, middle)
+            proven[tried > MOST_UNITS] = np.inf
+            is_open = (tried <= MOST_UNITS) & (tried >= LEAST_UNITS) & (refuted > 1.01 * proven)
+            rows = np.flatnonzero(is_open)
+        return proven
+
+    def _near(
+        self,
+        given: Mapping[str, Array],
+        radius: Mapping[str, Any] | ArrayLike,
+        clip: tuple[ArrayLike, ArrayLike] | None,
+        scale: Array | float = 1.0,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return the least and the largest inputs within `scale` radii of some, and within `clip`."""
+        radii, *ends = (self._by_name(each) for each in (radius, *(clip or ())))
+        low, high = dict(given), dict(given)
+        for name, own in radii.items():
+            r = np.asarray(own, np.float64) * scale
+            if not (r >= 0).all():
+                raise DataError(
+                    f"radius of {name!r} must have numbers that are at least 0; it has {np.min(r):g}."
+                )
+            x = given[name]
+            low[name] = np.where(r > 0, np.nextafter(x - r, -np.inf), x)
+            high[name] = np.where(r > 0, np.nextafter(x + r, np.inf), x)
+        if ends:
+            for own, end, nearest in ((low, ends[0], np.maximum), (high, ends[1], np.minimum)):
+                own.update({name: nearest(own[name], limit) for name, limit in end.items()})
+        return low, high
+
+    def _by_name(self, values: Mapping[str, Any] | ArrayLike) -> Mapping[str, Any]:
+        """Return numbers of columns by the name of their input."""
+        numbers = [each.label for each in self.inputs if not each.is_text]
+        if not isinstance(values, Mapping):
+            if len(self.inputs) > 1:
+                raise DataError(f"radius must be a dict with the names of columns, such as {numbers[0]!r}.")
+            values = {numbers[0]: values}
+        unknown = [name for name in values if name not in numbers]
+        if unknown:
+            raise DataError(
+                f"radius has {unknown[0]!r}, which is no input with numbers: {', '.join(numbers[:5])}."
+            )
+        return values
 
     def _checked(self, inputs: Mapping[str, Any] | ArrayLike) -> dict[str, Array]:
         own = self.inputs
@@ -295,8 +397,8 @@ def _value(own: GraphInput, values: Sequence[object] | Array) -> Array:
     return made
 
 
-def _box(own: GraphInput, low: Array, high: Array) -> Box:
-    """Return the box of an input."""
+def _box(own: GraphInput, epsilon: float, low: Array, high: Array) -> Box:
+    """Return the box of an input, in an arithmetic of less precision than float64 wider by its rounding."""
     if low.shape != high.shape:
         raise ShapeError(
             f"input {own.label!r} has {len(low)} rows in low and {len(high)} in high; make them equal."
@@ -306,7 +408,9 @@ def _box(own: GraphInput, low: Array, high: Array) -> Box:
         row = int(np.argmin(is_fine.reshape(len(low), -1).all(1)))
         must = "have the same text" if own.is_text else "be no larger in low than in high, or NaN"
         raise DataError(f"input {own.label!r} must {must} in both; row {row} is {low[row]} and {high[row]}.")
-    return Box(low, high)
+    if own.is_text or epsilon == EPSILON:
+        return Box(low, high)
+    return Box(low - epsilon * np.abs(low), high + epsilon * np.abs(high))
 
 
 class GraphValue(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.core.arrays import State, states_in
 from chainrule.core.version import __version__
+from chainrule.data.samples import TargetScale
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Operation
 from chainrule.formulas.losses import Loss
@@ -35,7 +36,7 @@ from chainrule.graph.numbers import (
 from chainrule.graph.operation import Array, GraphOperation, constant
 from chainrule.network.answers import task_of
 from chainrule.network.network import Network
-from chainrule.network.ops import Op, operations, unnamed
+from chainrule.network.ops import Op, operations
 from chainrule.trained.trained import Trained
 
 
@@ -68,8 +69,7 @@ def network_steps(
 
     Raises ConfigError for a layer without operations.
     """
-    link = unnamed(network)
-    if link is not None:
+    for link in (each for each in network.walk() if each.layer.ops(each.fan_in) is None):
         raise ConfigError(
             f"{link.name} ({type(link.layer).__name__}) declares no operations, so it cannot be exported; write its "
             "`ops`, as Layer.ops describes, or use a layer of the package."
@@ -248,13 +248,10 @@ def members_steps(build: GraphBuilder, members: Sequence[Trained], x: GraphValue
         )
     out = _mean(build, outs)
 
-    def each(values: Array) -> Array:
-        return constant(np.tile(values, out.width // len(values)))
-
-    zero = constant(np.zeros(out.width))
-    out = build.add(Columnwise(zero, each(scale.std), each(scale.mean)), out, of="target scale")
+    out = _in_units(build, out, scale)
     if scale.low is not None and scale.high is not None:
-        out = build.add(Bounded(each(scale.low), each(scale.high)), out, of="target range")
+        low, high = (constant(np.tile(end, out.width // len(end))) for end in (scale.low, scale.high))
+        out = build.add(Bounded(low, high), out, of="target range")
     return answer_steps(build, loss, out)
 
 
@@ -269,6 +266,24 @@ def both_classes(build: GraphBuilder, p: GraphValue) -> GraphValue:
     one, minus = constant([1.0]), constant([-1.0])
     first = build.add(Columnwise(constant([0.0]), minus, one), p, of="answer")
     return build.add(JoinedColumns(), first, p, of="answer")
+
+
+def graph_of_outputs(model: Trained, scale: TargetScale | None = None) -> ComputationGraph:
+    """Return the graph of a network's outputs, of a matrix "X" of inputs. scale: the units to convert them to."""
+    build = GraphBuilder()
+    x = build.add(
+        GraphInput("X", "numbers", model.network.inputs, tuple(model.feature_names or ())), of="input"
+    )
+    out = network_steps(build, model.network, model.theta, model.states, x)
+    if scale is not None:
+        out = _in_units(build, out, scale)
+    return build.done({"outputs": out}, "regression")
+
+
+def _in_units(build: GraphBuilder, out: GraphValue, scale: TargetScale) -> GraphValue:
+    """Add out std + mean, for each of the members side by side."""
+    std, mean = (constant(np.tile(each, out.width // len(each))) for each in (scale.std, scale.mean))
+    return build.add(Columnwise(constant(np.zeros(out.width)), std, mean), out, of="target scale")
 
 
 def graph_of(members: Sequence[Trained]) -> ComputationGraph:

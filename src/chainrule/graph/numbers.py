@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import activations
+from chainrule.graph.lines import ROUNDING, supporting_lines
 from chainrule.graph.operation import (
     EPSILON,
     MIN_RUN,
@@ -17,6 +19,7 @@ from chainrule.graph.operation import (
     Array,
     Box,
     GraphOperation,
+    Lines,
     box_of,
     like,
     log_mean,
@@ -49,6 +52,22 @@ class ElementFunction(NamedTuple):
     """where 1 and a number near -1 are added, the largest |z| that multiplies what is lost"""
     slope: Callable[[Array, Array], Array] | None = None
     """(f(z) - f(z')) / (z - z') of z and f(z), z' the last row of (n + 1, width), where a quotient would lose digits"""
+    bends: tuple[float, ...] | None = None
+    """the places where it turns from convex to concave or back, and kinks; None of one without lines"""
+    is_convex_first: bool = True
+    """whether it is convex before the first"""
+
+    def lines(self, box: Box, constants: Mapping[str, Any]) -> Lines | None:
+        """Return lines below and above the function over a box; constants are numbers, or (width,)."""
+        if self.bends is None:
+            return None
+        return supporting_lines(
+            lambda z: self.value(z, **constants),
+            lambda z, a: self.prime(z, a, **constants),
+            box,
+            self.bends,
+            self.is_convex_first != _falls(constants),
+        )
 
     def bounds(self, box: Box, constants: Mapping[str, float]) -> Box:
         """Return a box of the values of z in a box."""
@@ -58,13 +77,17 @@ class ElementFunction(NamedTuple):
         if self.turns is not None:
             low = np.where(_has_whole(box, self.turns + 0.5), self.least, low)
             high = np.where(_has_whole(box, self.turns), self.most, high)
-        falls = min(constants.values(), default=0.0) < 0  # on the left of its kink
-        bottom = 0.0 if falls else self.bottom
+        bottom = 0.0 if _falls(constants) else self.bottom
         if bottom is not None:
             low = np.minimum(low, self.value(np.clip(bottom, *box), **constants))
         lost = UNITS * np.minimum(np.maximum(*map(np.abs, box)), self.cancels)
         wide = widened(low, high, lost)
         return Box(np.maximum(wide.low, self.least), np.minimum(wide.high, self.most))
+
+
+def _falls(constants: Mapping[str, Any]) -> bool:
+    """Whether a function with such a slope or scale falls on the left of its kink."""
+    return any(np.min(each) < 0 for each in constants.values())
 
 
 def _has_whole(box: Box, start: float) -> NDArray[np.bool_]:
@@ -100,28 +123,37 @@ def _soft_clip_prime(z: Array, a: Array) -> Array:
     return made
 
 
+def _waves(place: float, left: float, right: float) -> dict[str, Any]:
+    """Return the place of the minimum of a function that is convex between two others, and concave beyond."""
+    return {"bottom": place, "bends": (left, right), "is_convex_first": False}
+
+
+_KINK: dict[str, Any] = {"bends": (0.0,)}
 _SHAPES: dict[str, dict[str, Any]] = {
-    "gelu": {"bottom": -0.7517915246935644, "cancels": 8.5},
-    "gelu_tanh": {"bottom": -0.7524614220710163, "cancels": 8.5},
-    "log_sigmoid": {"most": 0.0},
-    "mish": {"bottom": -1.192431214515495},
-    "sigmoid": {"least": 0.0, "most": 1.0, "slope": _sigmoid_slope},
-    "silu": {"bottom": -1.2784645427610737},
-    "softplus": {"least": 0.0},
-    "tanh": {"least": -1.0, "most": 1.0},
+    "gelu": {**_waves(-0.7517915246935644, -math.sqrt(2), math.sqrt(2)), "cancels": 8.5},
+    "gelu_tanh": {**_waves(-0.7524614220710163, -1.4185040087908285, 1.4185040087908285), "cancels": 8.5},
+    "identity": {"bends": ()},
+    "log_sigmoid": {"most": 0.0, "bends": (), "is_convex_first": False},
+    "mish": _waves(-1.192431214515495, -2.256376396360793, 1.4905711794854286),
+    "relu": _KINK,
+    "selu": _KINK,
+    "sigmoid": {"least": 0.0, "most": 1.0, "slope": _sigmoid_slope, "bends": (0.0,)},
+    "silu": _waves(-1.2784645427610737, -2.3993572805154675, 2.3993572805154675),
+    "softplus": {"least": 0.0, "bends": ()},
+    "tanh": {"least": -1.0, "most": 1.0, "bends": (0.0,)},
 }
-"""What bounds and chords need to know of an activation beyond its values; the place of a minimum is where f' = 0."""
+"""What bounds and chords need of an activation beyond its values: a minimum is where f' = 0, a bend where f'' = 0."""
 
 FUNCTIONS: dict[str, ElementFunction] = {
     **{
         name: ElementFunction(value, prime, **_SHAPES.get(name, {}))
         for name, (value, prime, _) in activations.FUNCTIONS.items()
     },
-    "leaky_relu": ElementFunction(activations.leaky_relu, activations.leaky_relu_prime),
-    "elu": ElementFunction(activations.elu, activations.elu_prime),
-    "exp": ElementFunction(np.exp, lambda z, a: a, least=0.0, slope=_exp_slope),
-    "log": ElementFunction(np.log, lambda z, a: 1 / z, slope=_log_slope),
-    "soft_clip": ElementFunction(lambda z: z / np.sqrt(1 + (z / 3) ** 2), _soft_clip_prime),
+    "leaky_relu": ElementFunction(activations.leaky_relu, activations.leaky_relu_prime, **_KINK),
+    "elu": ElementFunction(activations.elu, activations.elu_prime, **_KINK),
+    "exp": ElementFunction(np.exp, lambda z, a: a, least=0.0, slope=_exp_slope, bends=()),
+    "log": ElementFunction(np.log, lambda z, a: 1 / z, slope=_log_slope, bends=(), is_convex_first=False),
+    "soft_clip": ElementFunction(lambda z: z / np.sqrt(1 + (z / 3) ** 2), _soft_clip_prime, **_KINK),
     "sin_turns": ElementFunction(
         lambda turns: np.sin(2 * np.pi * turns),
         lambda turns, a: 2 * np.pi * np.cos(2 * np.pi * turns),
@@ -137,7 +169,10 @@ FUNCTIONS: dict[str, ElementFunction] = {
         most=1.0,
     ),
     "normal_quantile": ElementFunction(
-        normal_quantile, lambda share, a: np.sqrt(2 * np.pi) * np.exp(a * a / 2)
+        normal_quantile,
+        lambda share, a: np.sqrt(2 * np.pi) * np.exp(a * a / 2),
+        bends=(0.5,),
+        is_convex_first=False,
     ),
 }
 """The functions of `Elementwise` by name; leaky_relu takes `slope`, elu `alpha`."""
@@ -167,6 +202,10 @@ class Elementwise(GraphOperation):
     def bounds(self, *boxes: Box) -> Box:
         """Of a rising function its values at the ends; else also at its minimum, or -1 and 1 of waves."""
         return FUNCTIONS[self.function].bounds(boxes[0], dict(self.constants))
+
+    def lines(self, *boxes: Box) -> Lines | None:
+        """Those of the function."""
+        return FUNCTIONS[self.function].lines(boxes[0], dict(self.constants))
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,6 +347,10 @@ class NegativeSlopes(GraphOperation):
         made = box_of([self.compute(end) for end in (low, high, np.clip(0.0, low, high))])
         return widened(*made)
 
+    def lines(self, *boxes: Box) -> Lines | None:
+        """Those of the leaky ReLU."""
+        return FUNCTIONS["leaky_relu"].lines(boxes[0], {"slope": self.slope})
+
 
 @dataclass(frozen=True, eq=False)
 class Between(GraphOperation):
@@ -432,6 +475,25 @@ class LinearPieces(GraphOperation):
         size = np.abs(self.starts).max(1) + np.abs(self.knots[:, :1] * self.rises[:, 0])
         rounding = UNITS * np.where(np.isfinite(size), size, 0.0).ravel()
         return widened(np.minimum(ends.low, least), np.maximum(ends.high, most), rounding)
+
+    def lines(self, *boxes: Box) -> Lines | None:
+        """The chord between both ends, moved to the lowest and the highest of the knots between them."""
+        low = boxes[0].low
+        shape = len(low), len(self.knots), 1, -1
+        y, end = (self.compute(x).reshape(shape) for x in boxes[0])
+        first, last = (x[:, :, None, None] for x in boxes[0])
+        s = (end - y) / np.where(last > first, last - first, 1.0)  # (n, width, 1, size)
+        there = self.knots[..., None]
+        is_inside = (first < there) & (there < last)
+        knots = np.where(is_inside, there, 0.0)
+        sides = np.concatenate([y - s * first, end - s * last], 2)
+        inner = np.where(is_inside, self.starts - s * knots, sides[:, :, :1])
+        every = np.concatenate([sides, inner], 2)
+        size = np.abs(self.starts).max(1)[:, None] + np.abs(y) + np.abs(end)
+        size = size + np.abs(s) * np.maximum(np.abs(first), np.abs(last))
+        error = ROUNDING * size[:, :, 0]
+        made = s[:, :, 0], every.min(2) - error, s[:, :, 0], every.max(2) + error
+        return Lines(*(each.reshape(len(low), -1) for each in made))
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,16 @@ class Box(NamedTuple):
         return np.asarray((self.low == self.high) | (np.isnan(self.low) & np.isnan(self.high)))
 
 
+class Lines(NamedTuple):
+    """Lines below and above each result: below x + low <= out <= above x + high, (n, width of the result) each."""
+
+    below: Array
+    """slopes, as `above`; low and high are offsets"""
+    low: Array
+    above: Array
+    high: Array
+
+
 @dataclass(frozen=True, eq=False)
 class GraphOperation(ABC):
     """Base class of the operations: constants, and the formula by which values become another one."""
@@ -113,6 +123,13 @@ class GraphOperation(ABC):
         The box holds for exact arithmetic and for float64: where a result is rounded, it is wider by more than that.
         """
         return Box(self.compute(*(box.low for box in boxes)), self.compute(*(box.high for box in boxes)))
+
+    def lines(self, *boxes: Box) -> Lines | None:
+        """Return lines of a function of single numbers over their box, whose results are side by side; by default None.
+
+        Without lines a result is known to be in its box, and no more. Lines that are not finite count as none.
+        """
+        return None
 
     def settings(self) -> dict[str, Any]:
         """Return the fields by name: arrays, numbers, text, and tuples of these."""

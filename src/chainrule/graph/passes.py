@@ -15,9 +15,10 @@ import numpy as np
 
 from chainrule.errors import ConfigError
 from chainrule.graph.columns import GraphInput
-from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
+from chainrule.graph.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.graph.numbers import Affine, Columnwise, GroupedAffine, SelectedColumns
 from chainrule.graph.operation import NUMBERS, GraphOperation, constant
+from chainrule.graph.step import GraphStep
 
 FARTHEST = 1024.0
 """Centers of so many spreads are folded into the dense layer behind; in float32 further ones would lose digits."""

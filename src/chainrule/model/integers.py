@@ -16,10 +16,9 @@ from chainrule.engines.native import NativeEngine
 from chainrule.errors import ConfigError
 from chainrule.export.effect import Int8Effect, effect_of_int8
 from chainrule.export.quantizing import in_int8
-from chainrule.graph.columns import GraphInput
-from chainrule.graph.graph import ComputationGraph, GraphBuilder
+from chainrule.graph.graph import ComputationGraph
 from chainrule.graph.integers import FromInt8, Int8Affine, Int8Numbers, Int8Table, ToInt8
-from chainrule.graph.networks import graph_of, network_steps
+from chainrule.graph.networks import graph_of, graph_of_outputs
 from chainrule.graph.passes import simplified
 from chainrule.trained.predictor import Predictor
 from chainrule.trained.trained import Trained
@@ -53,11 +52,7 @@ class IntegerPredictor(Predictor):
             "X": (some.toarray() if hasattr(some, "toarray") else some).astype(np.float64)
         }
         self._graph = graph_of([model])
-        build = GraphBuilder()
-        x = build.add(GraphInput("X", "numbers", network.inputs), of="input")
-        out = network_steps(build, network, model.theta, model.states, x)
-        exact = build.done({"outputs": out}, "regression", (), {})
-        made = in_int8(simplified(exact, by_column=False), self._rows_measured).graph
+        made = in_int8(simplified(graph_of_outputs(model), by_column=False), self._rows_measured).graph
         chain = _chain(made, chosen) if isinstance(chosen, NativeEngine) else None
         walk = _Graph(made) if chain is None else chain
         super().__init__(network, np.dtype(np.float32), walk, None, **model.about_data())

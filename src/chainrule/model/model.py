@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.elsewhere import MODEL, instead_of
 from chainrule.core.records import Shown, widget
-from chainrule.core.settings import check_number
+from chainrule.core.settings import check_choice, check_number
 from chainrule.data import checks
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles
     from chainrule.formulas.schedules import Schedule
     from chainrule.graph.graph import ComputationGraph
+    from chainrule.graph.operation import Box
     from chainrule.inspection.attribution import Attribution
     from chainrule.inspection.flow.flow import Flow
     from chainrule.inspection.trace.gradient_check import GradientCheck
@@ -389,6 +390,76 @@ class Model(Trained, Shown):
         from chainrule.inspection.attribution import attribute
 
         return attribute(self, X, method, target=target, against=against, shape=shape, **settings)
+
+    # --- proofs ----------------------------------------------------------------------------------------------------
+
+    def bounds(
+        self,
+        low: RowsLike,
+        high: RowsLike,
+        *,
+        of: Literal["outputs", "answer"] = "outputs",
+        method: Literal["crown", "interval"] = "crown",
+    ) -> Box:
+        """Return what each output can be for all inputs between two rows: `low` and `high`, (n, outputs) each.
+
+            box = model.bounds(X - 0.1, X + 0.1)
+            box.low, box.high
+
+        No input of the box has an output outside of it, neither in exact arithmetic nor in the model's own precision.
+        low, high: (n, inputs), or one row each.
+        of: "outputs" for those of `outputs(X)`, or "answer" for the columns of `predict_proba(X)`, in regression the
+            numbers of `predict(X)`.
+        method: "crown", the narrower of linear bounds propagated backward and of intervals; or "interval", intervals
+            alone, which are faster and much wider.
+        Raises ConfigError as `graph`, and DataError for an input whose low is larger than its high.
+        Source: Zhang et al., "Efficient neural network robustness certification with general activation functions"
+        (CROWN), NeurIPS 2018; Gowal et al., "On the effectiveness of interval bound propagation", 2018.
+        """
+        from chainrule.graph.networks import graph_of_outputs
+        from chainrule.graph.passes import only
+
+        if check_choice(of, {"outputs": True, "answer": False}, "of"):
+            graph = graph_of_outputs(self, self.target_scale)
+        else:
+            graph = self.graph()
+            graph = only(graph, next(iter(graph.outputs)))
+        rows = (self._dense_rows(each) for each in (low, high))
+        return next(iter(graph.bounds(*rows, method=method, dtype=self.dtype).values()))
+
+    def certify(
+        self, X: RowsLike, radius: ArrayLike, *, clip: tuple[ArrayLike, ArrayLike] | None = None
+    ) -> NDArray[np.bool_]:
+        """Return for each row (n,) whether it is proven that no input within a radius of it is predicted otherwise.
+
+            model.certify(X, 2, clip=(0, 255))       # of pixels: whether no change by 2 levels turns this 7
+
+        radius: the largest change of each input, a number or (inputs,).  clip: the least and the largest input.
+        True is a proof for `predict(X)` in the model's precision, by `bounds` of the differences of the classes'
+        outputs. False is none: another answer may exist, or the bounds are too wide.
+        Raises ConfigError for regression, and DataError for a radius below 0.
+        """
+        return self._label_graph().certify(self._dense_rows(X), radius, clip=clip, dtype=self.dtype)
+
+    def certified_radius(
+        self, X: RowsLike, *, unit: ArrayLike = 1.0, clip: tuple[ArrayLike, ArrayLike] | None = None
+    ) -> NDArray[np.float64]:
+        """Return for each row (n,) the largest radius that `certify` proves, to 1 %, found by bisection.
+
+        unit: a number or (inputs,); the result is a multiple of it, such as of the inputs' standard deviations.
+        It is infinite where even 2^30 units change no label, and 0 where 2^-20 are not proven.
+        """
+        return self._label_graph().certified_radius(self._dense_rows(X), unit, clip=clip, dtype=self.dtype)
+
+    def _label_graph(self) -> ComputationGraph:
+        from chainrule.graph.passes import only
+
+        graph = self.graph()
+        return only(graph, "label") if "label" in graph.outputs else graph
+
+    def _dense_rows(self, X: RowsLike) -> NDArray[np.float64]:
+        rows = self._checked_rows(X)
+        return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float64)
 
     # --- export ----------------------------------------------------------------------------------------------------
 

@@ -52,11 +52,6 @@ class Ops(NamedTuple):
     """the number of columns of each value; the first is the input's, the last the output's"""
 
 
-def unnamed(network: Network) -> Link | None:
-    """Return the first link whose layer declares no operations, or None."""
-    return next((link for link in network.walk() if link.layer.ops(link.fan_in) is None), None)
-
-
 def operations(network: Network) -> Ops:
     """Return the operations of a network whose layers all declare theirs."""
     numbers = {(slot.link.name, slot.field): i for i, slot in enumerate(network.slots)}

@@ -15,9 +15,10 @@ from chainrule.export.as_c.helpers import FUNCTIONS, HELPERS, SPACE, filled
 from chainrule.export.quantizing import Int8Range
 from chainrule.graph import answers, columns, integers, numbers
 from chainrule.graph.columns import GraphInput
-from chainrule.graph.graph import ComputationGraph, GraphStep
+from chainrule.graph.graph import ComputationGraph
 from chainrule.graph.integers import LOWEST, Int8Affine, Int8Table, IntegerOperation, ToInt8
 from chainrule.graph.operation import CODES, INT8, NUMBERS, GraphOperation
+from chainrule.graph.step import GraphStep
 
 # --- what a program in C is made of: names, constants, functions, and places for its values --------------------------
 # Values are kept in the arrays d (double), f (float), c (codes) and q (8-bit integers) of one struct, at places that

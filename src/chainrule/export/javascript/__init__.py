@@ -36,8 +36,9 @@ from chainrule.export.comparing import (
 )
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.graph.columns import GraphInput
-from chainrule.graph.graph import ComputationGraph, GraphStep, to_json
+from chainrule.graph.graph import ComputationGraph, to_json
 from chainrule.graph.operation import NUMBERS
+from chainrule.graph.step import GraphStep
 
 PARTS = ("activations.js", "operations.js", "reading.js", "predict.js")
 """The files of a module, in the order in which they need each other."""
