@@ -100,13 +100,8 @@ def test_keys_and_buttons(pages: Pages):
 def test_leaving_gives_everything_back(pages: Pages, way: str):
     with pages.open("glossary", state={"glossary.search": "bias"}) as page:
         tour = begin(page)
-        assert page.evaluate(
-            "[...document.querySelector('.chainrule').children].map((one) => one.inert)"
-        ) == [
-            True,
-            True,
-            False,
-        ]
+        inert = page.evaluate("[...document.querySelector('.chainrule').children].map((one) => one.inert)")
+        assert len(inert) > 2 and inert == [True] * (len(inert) - 1) + [False]  # all but the tour itself
         for _ in range(4):
             page.keyboard.press("ArrowRight")
         settle(page)
