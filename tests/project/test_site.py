@@ -282,7 +282,7 @@ def test_front_page_on_a_desk(browser_page, page):
         "image => image.complete && image.naturalWidth > 0", arg=shown.element_handle()
     )
     assert browser_page.locator(".sidebar-tree .caption").count() == (5 if page == "index" else 4)
-    has_play = browser_page.locator("a.play-button, .play-button a").count() == 1
+    has_play = browser_page.locator("iframe.front").count() == 1
     assert has_play == (BUILT / "play" / "index.html").exists()
 
 

@@ -79,6 +79,6 @@ def test_every_screen_has_a_name_and_a_sentence():
 
 def test_the_documentation_has_every_screen():
     page = (STUDIO.parents[2] / "docs" / "studio.md").read_text("utf-8")
-    rows = re.findall(r"^\| ([A-Z][\w ]+) \| .+ \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Z][\w ,.]+) \| .+ \|$", page, re.MULTILINE)
     names = [texts()[key]["en"] for key in KEYS if re.fullmatch(r"screen\.\w+", key)]
     assert sorted(rows) == sorted(names)

@@ -81,8 +81,7 @@ def opened(what: str | None, layout: TableLayout | None = None) -> Studio:
     studio = start.opened(what) if layout is None else start.opened(what, layout)
     if studio.has_model:
         return studio
-    if what is not None:
-        studio.first_screen = "train"
+    studio.first_screen = "front" if what is None else "train"
     if what is None or studio.data.table is not None:
         desk = desk_of(studio)
         desk.source = "mnist" if what is None else what

@@ -26,6 +26,7 @@ LANGUAGES = ("en", "zh")
 """English, and Traditional Chinese as written in Taiwan."""
 
 TYPES = {
+    "bin": "application/octet-stream",
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",

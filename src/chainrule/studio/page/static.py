@@ -55,6 +55,8 @@ from chainrule.views.words.facts import CHANCE, HANDS_BACK
 
 ENGINE = ("engine.wasm", "description.json")
 """The files of `make web`."""
+FRONT = "front.bin"
+"""The network of the first screen, which answers before the rest is there."""
 IMAGES = 10_000
 """The images in each file of MNIST."""
 LEVEL = 7
@@ -79,9 +81,9 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="generator" content="Chainrule {version}">
-<meta name="description" content="Train a neural network on handwritten digits in your browser, draw one, and step \
-through backpropagation of that very network.">
-<title>Chainrule: watch a network learn</title>
+<meta name="description" content="Draw a digit: a neural network answers in your browser. Drag one weight, step \
+through its backpropagation, and train your own.">
+<title>Chainrule: draw a digit, then ask why</title>
 <link rel="icon" href="icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="style.css">
 <script src="play.js" defer></script>
@@ -108,7 +110,8 @@ def build(folder: Path, engine: Path, parts: tuple[Dataset, Dataset] | None = No
         shutil.copyfile(engine / name, folder / name)
     for name, text in pages().items():
         (folder / name).write_text(text, "utf-8")
-    (folder / "icon.svg").write_bytes(assets()["icon.svg"].content)
+    for name in ("icon.svg", FRONT):
+        (folder / name).write_bytes(assets()[name].content)
     packed = {
         name: write_part(folder, name, part)
         for name, part in zip(("train", "test"), parts or load_mnist(), strict=True)

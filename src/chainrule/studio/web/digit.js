@@ -33,17 +33,18 @@ function background(grey, height, width) {
   return { level, light: below > above };
 }
 
-// 0 at the border, 1 where the ink is strongest; null for a blank picture.
+// 0 at the border, 1 where the ink is strongest; null for a blank picture. Worked out once for each grey level.
 function stretch(grey, height, width, { level, light }) {
-  const ink = new Float32Array(grey.length);
-  let peak = -Infinity;
+  const inks = Float32Array.from({ length: 256 }, (_, value) => (light ? level - value : value - level));
+  let [low, high] = [255, 0];
   for (let i = 0; i < grey.length; ++i) {
-    ink[i] = light ? level - grey[i] : grey[i] - level;
-    peak = Math.max(peak, ink[i]);
+    if (grey[i] < low) low = grey[i];
+    if (grey[i] > high) high = grey[i];
   }
-  const grain = Math.max(-quantile(border(ink, height, width), 0.1), 0);
+  const peak = inks[light ? low : high], grain = Math.max(-quantile(border(grey, height, width).map((value) => inks[value]), 0.1), 0);
   if (peak - grain < MIN_CONTRAST) return null;
-  for (let i = 0; i < ink.length; ++i) ink[i] = Math.min(1, Math.max(0, (ink[i] - grain) / (peak - grain)));
+  const shares = inks.map((value) => Math.min(1, Math.max(0, (value - grain) / (peak - grain)))), ink = new Float32Array(grey.length);
+  for (let i = 0; i < ink.length; ++i) ink[i] = shares[grey[i]];
   return ink;
 }
 

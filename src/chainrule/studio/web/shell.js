@@ -15,6 +15,7 @@ import { tours } from './tours.js';
 import { button } from './ui.js';
 
 const THEMES = ['light', 'dark'];
+const GROUPS = ['learn', 'inside', 'train'];   // of the screens, in their order
 const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight', 'course'];
 
 // Every screen of a host: those that all have, behind its own.
@@ -97,12 +98,13 @@ const titleOf = (store, name) => (name === 'draw' && kindOf(store) === 'rows' ? 
 
 function navigation(store) {
   const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') }), all = screensOf(store.host);
-  const show = () => fill(list, Object.keys(all).filter((name) => offered(store, name)).map((name) => h('button', {
+  const entry = (name) => h('button', {
     type: 'button', dataset: { screen: name }, 'aria-current': store.get('screen') === name ? 'page' : null,
     title: t(store, `screen.${titleOf(store, name)}`), onclick: () => store.set({ screen: name }),
-  }, h('span.glyph', { 'aria-hidden': 'true' }, all[name].glyph), h('span', t(store, `screen.${titleOf(store, name)}`)))));
-  show();
-  return { list, show };
+  }, h('span.glyph', { 'aria-hidden': 'true' }, all[name].glyph), h('span', t(store, `screen.${titleOf(store, name)}`)));
+  const names = Object.keys(all).filter((name) => offered(store, name));
+  return fill(list, GROUPS.map((group) => [t(store, `common.group.${group}`), names.filter((name) => all[name].group === group)]).filter(([, own]) => own.length)
+    .map(([label, own]) => h('div.group', { role: 'group', 'aria-label': label }, h('span.group-name', { 'aria-hidden': 'true' }, label), own.map(entry))));
 }
 
 /** @param {import('./store.js').Store} store  @param {ReturnType<typeof opener> | null} files */
@@ -117,10 +119,10 @@ function topBar(store, files) {
   const model = store.get('model');
   const about = model && { name: model.name, size: model.size.toLocaleString('en-US'), n: model.networks };
   const line = model ? t(store, model.networks > 1 ? 'common.model_of_several' : 'common.model_line', about) : t(store, 'common.no_model');
-  return h('header.top-bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
+  return h('header.top-bar', h('div.brand', store.host.screens?.front ? h('button.home', { type: 'button', dataset: { test: 'home' }, onclick: () => store.set({ screen: 'front' }) }, 'Chainrule') : h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
     store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
     files ? files.button() : null,
-    store.host.kind === 'server' ? exportButton(store) : null,
+    store.host.kind === 'server' && screens[store.get('screen')] ? exportButton(store) : null,
     language, theme);
 }
 
@@ -168,7 +170,8 @@ export function mount(root, host) {
   const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
   fill(root, bar);
   const files = isServed(host) ? opener(root, store) : null;
-  root.append(...(files ? [files.element] : []), h('div.columns', aside, course.element, main));
+  const columns = h('div.columns', aside, course.element, main);
+  root.append(...(files ? [files.element] : []), columns);
   const all = screensOf(host), keys = () => [...SHARED, ...(host.kept || []), ...(all[store.get('screen')].url || [])];
   const { write, arrive } = host.kind === 'notebook' ? { write() {}, arrive() {} } : keepInUrl(store, keys);
 
@@ -180,9 +183,11 @@ export function mount(root, host) {
     root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
     if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');
     anew(bar, () => topBar(store, files));
-    const { list } = navigation(store), place = `${store.get('screen')} ${kindOf(store)}`, before = placed === place ? aside.firstChild.scrollLeft : null;
+    const list = navigation(store), place = `${store.get('screen')} ${kindOf(store)}`, before = placed === place ? aside.firstChild.scrollLeft : null;
     anew(aside, () => list);
     placed = place;
+    root.dataset.screen = store.get('screen');
+    if ((columns.lastChild === aside) !== (root.dataset.screen === 'front')) columns.insertBefore(aside, root.dataset.screen === 'front' ? null : columns.firstChild);   // the first screen comes before the ways to others
     const chosen = list.querySelector('[aria-current]');   // where the screens stand in a row that is too long, the one at hand is in sight
     list.scrollLeft = before !== null || !chosen ? before : chosen.offsetLeft - list.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
   }

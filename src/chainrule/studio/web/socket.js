@@ -2,6 +2,7 @@
 import { createCalls } from './calls.js';
 import { createPace } from './pace.js';
 import { t } from './i18n.js';
+import { frontScreen } from './screens/front.js';
 import { unpack } from './pack.js';
 
 const TOLD = 8;   // frames after which the server is told that they have come
@@ -9,8 +10,8 @@ const MISSED = 'missed';   // the page was too slow for the events: the server h
 const SPREAD = ['train.frame'];   // what the screen itself shows in time
 
 // firstScreen: of an address that names none.
-/** @param {string} firstScreen  @returns {import('./store.js').Host} */
-export function socketHost(firstScreen) {
+/** @param {string} firstScreen  @param {string} front  the file of the first screen  @returns {import('./store.js').Host} */
+export function socketHost(firstScreen, front) {
   const calls = createCalls(), inTime = createPace();
   let socket = null, uploads = 0, delay = 250, store = null, begun = false, first = null;
   let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
@@ -46,6 +47,8 @@ export function socketHost(firstScreen) {
   return {
     kind: 'server',
     firstScreen,
+    front,
+    screens: frontScreen,
     start(of) { store = of; connect(); },
     can: () => true,
     async call(name, args) {

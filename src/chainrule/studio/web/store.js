@@ -18,6 +18,8 @@ const REMEMBERED = 60;   // calls of the screen at hand
  * @property {string[]} [kept]  keys that the address has on every screen
  * @property {() => Promise<void>} [save]  saves the model on show as a file
  * @property {string} [firstScreen]  of an address that names none
+ * @property {string} [front]  the file of the first screen's network
+ * @property {boolean} [isWithin]  the page stands within another one
  * @property {string} [screen]  the one that a file was made of
  * @property {Record<string, any>} [state]
  * @property {any} [model]

@@ -14,7 +14,7 @@ import { vanishing } from './vanishing.js';
 import { backprop } from './walks.js';
 import { why } from './why.js';
 import { withoutBackprop } from './without_backprop.js';
-import { packed } from './wire.js';
+import { packed, unpacked } from './wire.js';
 
 const SPLIT = 5;   // one in so many rows of a table, or of points, is for testing
 
@@ -93,7 +93,7 @@ async function begin({ base }) {
     }
   }
 
-  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), vanishing(studio, createSoon), withoutBackprop(studio, createSoon), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'model.rows': rows, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
+  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), vanishing(studio, createSoon), withoutBackprop(studio, createSoon), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'model.rows': rows, 'play.mnist': async () => { await mnist(); return {}; }, 'play.show': (given) => { const { model, config } = unpacked(given); studio.showModel(model, config); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
     Object.fromEntries(['plane.build', 'plane.get', 'plane.start', 'plane.step', 'plane.pause'].map((name) => [name, (args) => plane.call(name, args)])));
   return studio;
 }
