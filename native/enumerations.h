@@ -54,6 +54,7 @@ namespace chainrule {
     X(sigmoid_cross_entropy, "") \
     X(softmax_cross_entropy, "") \
     X(focal_cross_entropy, "gamma") \
+    X(ordinal_cross_entropy, "") \
     X(survival_cross_entropy, "") \
     X(binary_cross_entropy, "") \
     X(categorical_cross_entropy, "") \

@@ -127,6 +127,30 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
         }
         return;
     }
+    if constexpr (kind == Loss::ordinal_cross_entropy) {
+        // of t_k = out_0 - out_{n-1} + sum_{0<j<=k} softplus(out_j): formulas/losses.py
+        T t[L] = {}, sum[L] = {};
+        std::fill(value, value + L, T(0));
+        std::fill(delta, delta + L, T(0));
+        for (int64_t k = 0; k < n - 1; ++k) {
+            CHAINRULE_VECTORS
+            for (int64_t i = 0; i < count; ++i) {
+                const T z = out[k * L + i], here = y[k * L + i], next = y[(k + 1) * L + i];
+                t[i] = k > 0 ? t[i] + softplus(z) : z - out[(n - 1) * L + i];
+                value[i] += here * (softplus(-t[i]) + (k > 0 ? softplus(-z) : T(0))) + next * softplus(t[i]);
+                delta[k * L + i] = sigmoid(t[i]) * (here + next) - here;
+            }
+        }
+        for (int64_t k = n - 2; k >= 0; --k)
+            for (int64_t i = 0; i < count; ++i) {
+                const T z = out[k * L + i];
+                sum[i] += delta[k * L + i];
+                delta[k * L + i] = share[i] * (k > 0 ? sigmoid(z) * sum[i] - y[k * L + i] * sigmoid(-z) : sum[i]);
+            }
+        if (n > 1)
+            for (int64_t i = 0; i < count; ++i) delta[(n - 1) * L + i] = -delta[i];
+        return;
+    }
     const int64_t end = is_arithmetic(kind) ? L : count;
     std::fill(value, value + L, T(0));
     for (int64_t k = 0; k < n; ++k) {

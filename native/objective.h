@@ -84,7 +84,14 @@ void mean_prediction(Loss kind, const T* out, int64_t members, int64_t n, int64_
             for (int64_t k = 0; k < n; ++k)
                 for (int64_t i = 0; i < end; ++i) use(k * L + i, i);
         };
-        if (is_of_softmax(kind)) {
+        if (kind == Loss::ordinal_cross_entropy) {
+            T t[L], below[L] = {};
+            each([&](int64_t at, int64_t i) {
+                t[i] = at < L ? out[i] - out[(n - 1) * L + i] : t[i] + softplus(out[at]);
+                const T upto = at < (n - 1) * L ? sigmoid(t[i]) : T(1);
+                mean[at] += (upto - below[i]) / T(members), below[i] = upto;
+            });
+        } else if (is_of_softmax(kind)) {
             each([&](int64_t at, int64_t i) { sum[i] += exp_(out[at] - top[i]); });
             each([&](int64_t at, int64_t i) { mean[at] += exp_(out[at] - top[i]) / sum[i] / T(members); });
         } else {
@@ -111,7 +118,8 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         for (int64_t i = L; i < std::min<int64_t>(r1 - i0, 2 * L); ++i) ask_for_target(samples, chosen[i], n);
         to_lanes(&out.a[i0 * out.ld], out.ld, count, out.width, z);
         const T* said = z;
-        if (members > 1 && (program_.y_classes || program_.y_binary)) mean_prediction(kind, z, members, n, count, mean), said = mean;
+        if ((members > 1 && (program_.y_classes || program_.y_binary)) || kind == Loss::ordinal_cross_entropy)
+            mean_prediction(kind, z, members, n, count, mean), said = mean;
 
         Magnitude<T> label[L] = {}, is_correct[L] = {};
         if (samples.labels != nullptr || count < L) std::fill(y, y + n * L, T(0));

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.losses import Loss as Loss
     from chainrule.formulas.losses import MeanAbsoluteError as MeanAbsoluteError
     from chainrule.formulas.losses import MeanSquaredError as MeanSquaredError
+    from chainrule.formulas.losses import OrdinalCrossEntropy as OrdinalCrossEntropy
     from chainrule.formulas.losses import Poisson as Poisson
     from chainrule.formulas.losses import Quantile as Quantile
     from chainrule.formulas.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
@@ -131,7 +132,8 @@ _HOMES = {
     "inspection.flow.callback": "GradientFlow",
     "formulas.losses": (
         "BinaryCrossEntropy CategoricalCrossEntropy FocalCrossEntropy Gamma Huber Loss MeanAbsoluteError "
-        "MeanSquaredError Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy SurvivalCrossEntropy Tweedie"
+        "MeanSquaredError OrdinalCrossEntropy Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy "
+        "SurvivalCrossEntropy Tweedie"
     ),
     "formulas.mean_over_members": "MeanOverMembers",
     "model": "Ensemble Model compare load open",

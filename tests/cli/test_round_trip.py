@@ -282,7 +282,7 @@ def test_every_option(command, tables, tmp_path):
         (("--loss", "huber", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         *(
             (("--loss", loss, "--hidden", "4"), ["standardize", "dense", "relu", "dense"])
-            for loss in ("poisson", "tweedie", "focal_cross_entropy")
+            for loss in ("poisson", "tweedie", "focal_cross_entropy", "ordinal_cross_entropy")
         ),
         (("--optimizer", "lbfgs", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         (

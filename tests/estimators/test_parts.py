@@ -42,7 +42,7 @@ from chainrule.tables.labels import Labels
 def test_labels_are_what_scikit_learn_takes_them_for(y: Any):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        labels = Labels.learn(y, {})
+        labels = Labels.learn(y, {"loss": "log_loss"})
         assert labels.kind == type_of_target(y).removesuffix("-indicator")
     np.testing.assert_array_equal(labels.classes, unique_labels(y))
 

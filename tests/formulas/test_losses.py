@@ -25,6 +25,7 @@ from chainrule import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    OrdinalCrossEntropy,
     Poisson,
     Quantile,
     SigmoidCrossEntropy,
@@ -132,6 +133,10 @@ BY_HAND = [
         3 / 4 * np.log(4),
         [-(3 + np.log(4)) / 32 * k for k in (-1, 6, -5)],
     ),
+    # t = (0, ln 3), sigmoid(t) = (1/2, 3/4), p = (1/2, 1/4, 1/4): ln 4; G = (1/2 - 1/4, -1/4), 2/3 (-1/4) - 1/3
+    (OrdinalCrossEntropy(), [1, LN2, 1], [0, 1, 0], np.log(4), [1 / 4, -1 / 2, -1 / 4]),
+    # smoothed by 0.3: y = (0.1, 0.8, 0.1): (0.1 + 1.6 + 0.2) ln 2; G = (0.35 - 0.125, -0.125)
+    (OrdinalCrossEntropy(0.3), [1, LN2, 1], [0, 1, 0], 1.9 * LN2, [0.225, -0.35, -0.225]),
     # sigmoid = (3, 1, 1, 3) / 4: survived, half survived, the event, and no longer there; |y| a - max(y, 0)
     (
         SurvivalCrossEntropy(),
@@ -303,6 +308,35 @@ def test_amounts_are_predicted_by_their_weighted_mean(loss: losses.LogLink):
     mean = np.full((3, 1), np.log(21 / 6))
     assert_allclose(s @ loss.gradient(mean, y), 0, atol=1e-14)
     assert s @ loss.value(mean, y) < min(s @ loss.value(mean + h, y) for h in (-0.01, 0.01))
+
+
+# --- ordered classes
+
+
+def test_two_ordered_classes_are_two_classes():
+    rng = np.random.default_rng(8)
+    z, y = rng.normal(size=(20, 2)), rng.dirichlet(np.ones(2), 20)
+    assert_allclose(OrdinalCrossEntropy().value(z, y), SoftmaxCrossEntropy().value(z, y), rtol=1e-14)
+    assert_allclose(OrdinalCrossEntropy().gradient(z, y), SoftmaxCrossEntropy().gradient(z, y), atol=1e-15)
+
+
+@given(seed=st.integers(0, 2**32 - 1), classes=st.integers(1, 7))
+def test_a_higher_score_moves_every_share_to_later_classes(seed, classes):
+    loss, z = OrdinalCrossEntropy(), 5 * np.random.default_rng(seed).normal(size=(3, classes))
+    p, later = loss.predict(z), loss.predict(z + np.eye(classes)[-1])
+    assert_allclose(p.sum(1), 1, rtol=1e-14)
+    assert (np.cumsum(later, 1) <= np.cumsum(p, 1) + 1e-15).all()
+    upto = 1 / (1 + np.exp(-losses.ordinal_thresholds(z)))
+    assert_allclose(np.cumsum(p, 1)[:, :-1], upto, rtol=1e-12)
+    # any probabilities have outputs, and those of the mean of several predict it
+    other = loss.average(np.stack([z, z[::-1]]))
+    assert_allclose(loss.predict(other), (p + p[::-1]) / 2, rtol=1e-11)
+
+
+def test_a_rare_ordered_class_keeps_its_digits():
+    # sigmoid(t) - sigmoid(t - log(1 + e^-40)) is about e^-40 / 4 at t = 0
+    value, _ = one(OrdinalCrossEntropy(), [0, -40, 0], [0, 1, 0])
+    assert_allclose(value, 40 + np.log(4), rtol=1e-14)
 
 
 # --- classes of which many are easy

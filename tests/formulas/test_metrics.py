@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as sk
 
-from chainrule import ConfigError, Gamma, Poisson, ShapeError, Tweedie
+from chainrule import ConfigError, Gamma, OrdinalCrossEntropy, Poisson, ShapeError, Tweedie
 from chainrule.formulas import metrics
 from chainrule.formulas.metrics import METRICS, evaluate
 
@@ -189,6 +189,16 @@ def test_the_deviance_agrees_with_scikit_learn(loss, power, weighted):
     )
     each = [evaluate("regression", y, predicted + more, loss=loss)["d2"] for more in (0, 1)]
     assert_allclose(two["d2"], np.mean(each), rtol=1e-12)
+
+
+def test_the_error_in_ranks_by_hand():
+    y, predicted, w = np.array([0, 3, 1]), np.array([2, 3, 0]), np.array([1.0, 2.0, 1.0])
+    found = evaluate("multiclass", y, predicted, names=["rank_error"], loss=OrdinalCrossEntropy())
+    assert found["rank_error"] == 1  # (2 + 0 + 1) / 3
+    found = evaluate("multiclass", y, predicted, None, w, ["rank_error"], loss=OrdinalCrossEntropy())
+    assert found["rank_error"] == 0.75
+    with pytest.raises(ConfigError, match="'rank_error' is not a metric for multiclass"):
+        evaluate("multiclass", y, predicted, names=["rank_error"])
 
 
 def test_the_deviance_by_hand():

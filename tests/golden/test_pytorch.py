@@ -97,7 +97,14 @@ def test_fifty_steps(name: str):
     np.testing.assert_allclose(model.outputs(X), STORED[f"{name}/outputs"], **CLOSE)
 
 
-OWN = {"quantile", "gamma", "tweedie", "focal_cross_entropy", "survival_cross_entropy"}
+OWN = {
+    "quantile",
+    "gamma",
+    "tweedie",
+    "focal_cross_entropy",
+    "ordinal_cross_entropy",
+    "survival_cross_entropy",
+}
 """Losses that PyTorch does not have."""
 
 

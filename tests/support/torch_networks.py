@@ -192,6 +192,14 @@ def focal(loss: Any, out: Tensor, y: Tensor) -> Tensor:
     return -(y * (1 - p).clamp_min(TINY) ** loss.gamma * torch.log_softmax(out, 1)).sum(1)
 
 
+def ordinal(loss: Any, out: Tensor, y: Tensor) -> Tensor:
+    steps, none = F.softplus(out[:, 1:-1]), torch.zeros_like(out[:, :1])
+    t = torch.cat([out[:, :1] - out[:, -1:], steps], 1).cumsum(1)[:, : out.shape[1] - 1]
+    ends = torch.cat([F.logsigmoid(t), none], 1) + torch.cat([none, F.logsigmoid(-t)], 1)
+    between = torch.cat([none, log(-torch.expm1(-steps)), none], 1)[:, : out.shape[1]]
+    return -(y * (ends + between)).sum(1)
+
+
 LOSS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
     "mean_squared_error": lambda loss, out, y: (out - y).square().sum(1) * (0.5 if loss.half else 1),
     "huber": lambda loss, out, y: F.huber_loss(out, y, reduction="none", delta=loss.delta).sum(1),
@@ -206,6 +214,7 @@ LOSS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
         - y * out.exp() ** (1 - loss.power) / (1 - loss.power)
     ).sum(1),
     "focal_cross_entropy": focal,
+    "ordinal_cross_entropy": ordinal,
     "survival_cross_entropy": lambda loss, out, y: (y.abs() * F.softplus(-y.sign() * out)).sum(1),
     "sigmoid_cross_entropy": lambda loss, out, y: F.binary_cross_entropy_with_logits(
         out, y, reduction="none"

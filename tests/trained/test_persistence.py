@@ -399,10 +399,7 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "few classes": (put("classes", ["a"]), "classes must be a list of one label per output"),
     "many classes": (put("classes", ["a", "b", "c", "d"]), "classes must be a list of one label per output"),
     "mixed classes": (put("classes", [None, None, None]), "classes must be a list of one label per output"),
-    "unsorted classes": (
-        put("classes", ["b", "a", "c"]),
-        "classes must be a list of labels in ascending order",
-    ),
+    "a class twice": (put("classes", ["b", "a", "b"]), "classes must be a list of different labels"),
     "classes of two kinds": (put("classes", ["1", 2, "3"]), "all numbers or all text"),
     "a class of NaN": (put("classes", [0.0, 1.0, np.nan]), "classes must be 64-bit numbers or text"),
     "a class of 70 bits": (put("classes", [0, 1, 2**70]), "classes must be 64-bit numbers or text"),

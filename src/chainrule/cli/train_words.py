@@ -86,8 +86,8 @@ TRAIN = {
         ),
         "loss": Words(
             "mean_squared_error, huber, mean_absolute_error, quantile, poisson, gamma, tweedie, "
-            "sigmoid_cross_entropy, softmax_cross_entropy, focal_cross_entropy, survival_cross_entropy, "
-            "binary_cross_entropy, categorical_cross_entropy.",
+            "sigmoid_cross_entropy, softmax_cross_entropy, focal_cross_entropy, ordinal_cross_entropy, "
+            "survival_cross_entropy, binary_cross_entropy, categorical_cross_entropy.",
             "cross entropy for labels and rows of 0 and 1, else squared error",
         ),
         "label_smoothing": Words("Fraction of each label spread over all classes."),

@@ -304,10 +304,10 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
             else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss has 2; use "
             f"{option('loss', 'SoftmaxCrossEntropy with one output per class', 'softmax_cross_entropy')}."
         )
-    numbers = (
-        np.searchsorted(known, y) if y.dtype.kind == known.dtype.kind or known.dtype.kind != "U" else None
-    )
-    if numbers is None or (known[np.minimum(numbers, len(known) - 1)] != y).any():
+    is_alike, order = y.dtype.kind == known.dtype.kind or known.dtype.kind != "U", np.argsort(known)
+    places = np.searchsorted(known, y, sorter=order) if is_alike else np.zeros(len(y), np.int64)
+    numbers = order[np.minimum(places, len(known) - 1)]
+    if not is_alike or (known[numbers] != y).any():
         unknown = np.setdiff1d(y, known)
         raise DataError(
             f"{name} contains labels unknown to the model ({_some(unknown)}); it knows {_some(known)}, so "
@@ -317,7 +317,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
 
 
 def check_classes(classes: Any, network: Network) -> NDArray[Any]:
-    """Check the labels in a file: one per output (two for one binary output), ascending, of one type."""
+    """Check the labels in a file: one per output (two for one binary output), different, of one type."""
     binary = network.loss.targets == "binary" and network.outputs == 1
     count = network.outputs if network.loss.targets == "classes" else 2 if binary else 0
     if not count:
@@ -332,8 +332,8 @@ def check_classes(classes: Any, network: Network) -> NDArray[Any]:
     labels = np.asarray(classes)
     if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
         raise ConfigError("classes must be 64-bit numbers or text.")
-    if not (labels[:-1] < labels[1:]).all():
-        raise ConfigError("classes must be a list of labels in ascending order.")
+    if len(np.unique(labels)) < count:
+        raise ConfigError("classes must be a list of different labels.")
     return labels
 
 

@@ -26,10 +26,12 @@ from chainrule.fitting.parameters import (
     has_partial_fit,
     hidden_layer_sizes,
     parameter,
+    values_of,
 )
+from chainrule.fitting.prepare import FitRequest
 from chainrule.fitting.result import FitResult
 from chainrule.tables.data import FitInput
-from chainrule.tables.labels import Labels, Prior, adjust_probabilities, checked_prior
+from chainrule.tables.labels import ORDINAL, Labels, Prior, adjust_probabilities, checked_prior
 from chainrule.tables.structure import Table
 from chainrule.trust.decisions import Decision
 from chainrule.trust.reliability import BINS, Reliability, of_classes
@@ -73,6 +75,13 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     hidden_layer_sizes: Any = hidden_layer_sizes()
     activation: Any = activation()
     _: KW_ONLY
+    loss: Any = parameter(
+        "log_loss",
+        [StrOptions({"log_loss", ORDINAL})],
+        '"log_loss", or "ordinal" for classes with an order, numbers or an ordered categorical of pandas: a cumulative '
+        "link model, by which a row near one class is near its neighbors too.",
+        "network",
+    )
     class_weight: Any = parameter(
         None,
         [dict, StrOptions({"balanced"}), None],
@@ -83,7 +92,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     )
 
     classes_ = FittedAttribute[NDArray[Any]](lambda result: labels_of(result).classes)
-    """the labels, sorted"""
+    """the labels, sorted; of an ordered categorical with loss="ordinal", in its order"""
 
     threshold_ = FittedAttribute[float](threshold_in)
     """the probability of `classes_[1]` from which on `predict` chooses it; only for two classes"""
@@ -102,7 +111,10 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         labels = None
         if self._result is None:
             is_multilabel = type_of_target(y).startswith("multilabel")
-            labels = Labels.learn(y if is_multilabel else self.classes_, {})
+            given = y if is_multilabel else self.classes_ if classes is None else classes
+            labels = self._ordered(given) or Labels.learn(
+                y if is_multilabel else self.classes_, values_of(self)
+            )
         if isinstance(self.class_weight, str):
             raise ConfigError(
                 f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit does not have; pass "
@@ -236,6 +248,16 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         ConfigError for arguments that do not fit the labels.
         """
         return self._deciding(decided(self, scoring, costs, threshold, X, y))
+
+    def _ordered(self, y: Any) -> Labels | None:
+        """Return the labels of an ordered categorical, where their order matters; None elsewhere."""
+        return Labels.in_order(y) if self.loss == ORDINAL else None
+
+    def _make_request(
+        self, given: FitInput, incremental: bool, labels: Any, conditions: Any, raced: Any
+    ) -> FitRequest:
+        """Return what a fit is asked for, with the labels of an ordered categorical."""
+        return super()._make_request(given, incremental, labels or self._ordered(given.y), conditions, raced)
 
     def _deciding(self, decision: Decision | None) -> Self:
         """Let a decision make the labels, and return the classifier."""

@@ -158,7 +158,7 @@ def by_costs(rows: JudgedRows | None, costs: Numbers, factors: Numbers) -> Decis
     made = Decision(threshold, tuple(map(tuple, of_weighted.tolist())), COST, confidence=CONFIDENCE)
     if rows is None:
         return made
-    chosen = np.searchsorted(rows.labels.classes, made.labels(rows.labels, rows.predicted))
+    chosen = made.chosen(rows.predicted)
     each = costs[rows.y, chosen]
     means = [float(drawn @ each / drawn.sum()) for drawn in rows.resamples(RESAMPLES)]
     positives = int((rows.y == 1).sum()) if threshold is not None else 0

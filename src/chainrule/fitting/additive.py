@@ -25,7 +25,7 @@ from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.tables.crossed import Crossed, Side, sides, with_edges
 from chainrule.tables.data import FitData
-from chainrule.tables.labels import Labels
+from chainrule.tables.labels import ORDINAL, Labels
 from chainrule.tables.learned import Lane, LearnedColumn
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.tables.scaling import Scaler
@@ -301,6 +301,10 @@ def check(
     if has_structure or is_source:
         what = "groups or time" if has_structure else "a source that is read in pieces"
         raise ConfigError(f"preset='additive' takes no {what} yet; use preset='fast'.")
+    if getattr(estimator, "loss", None) == ORDINAL:
+        raise ConfigError(
+            f"preset='additive' does not support loss={ORDINAL!r}, whose thresholds are no sums; use preset='fast'."
+        )
     faults = {"warm_start=True": estimator.warm_start, "replace_head": has_trunk}
     for what, is_there in faults.items():
         if is_there:

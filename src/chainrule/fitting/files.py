@@ -291,6 +291,6 @@ def check_whole(known: Mapping[str, Any], result: FitResult, is_classifier: bool
 
 
 def _are_labels(classes: Any, outputs: int, trained: int) -> bool:
-    """Return whether these can be the labels of a network: sorted, different, and as many as its outputs say."""
-    is_sorted = classes.ndim == 1 and np.array_equal(np.unique(classes), classes)
-    return bool(is_sorted and len(classes) > 0 and outputs == trained and (trained > 1 or len(classes) <= 2))
+    """Return whether these can be the labels of a network: different, and as many as its outputs say."""
+    is_list = classes.ndim == 1 and len(np.unique(classes)) == len(classes)
+    return bool(is_list and len(classes) > 0 and outputs == trained and (trained > 1 or len(classes) <= 2))

@@ -57,7 +57,14 @@ from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult
 from chainrule.fitting.start import dense_slots, members_of
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
-from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, SurvivalCrossEntropy
+from chainrule.formulas.losses import (
+    Loss,
+    OrdinalCrossEntropy,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SurvivalCrossEntropy,
+    ordinal_logits,
+)
 from chainrule.model import Model
 from chainrule.presets.few import VERY_FEW
 from chainrule.tables.data import FitData
@@ -380,5 +387,8 @@ def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
         return survival_logits(y, weight)
     shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
     log = np.log(shares)
-    found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
-    return found
+    if isinstance(loss, SoftmaxCrossEntropy):
+        return np.asarray(log)
+    return np.asarray(
+        ordinal_logits(shares) if isinstance(loss, OrdinalCrossEntropy) else log - np.log1p(-shares)
+    )

@@ -26,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import check_number, is_own, number_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax
+from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax, softplus
 from chainrule.formulas.operation import Operation
 
 
@@ -51,6 +51,7 @@ class Loss(ABC):
     any_unit: whether estimators of tables may train it on y standardized: (y - mean) / std. That is harmless only where
     the out with the least loss is then standardized alike, as for squared errors, and not where y has to be positive or
     `predict` changes out. False, y as it was given, unless a class says so.
+    keeps_order: whether the largest output of a row is that of its largest prediction.
     kinks: the residuals out - y at which the first or second derivative jumps.
     members: the number of networks side by side in out, which is then members times as wide as y.
     """
@@ -59,6 +60,7 @@ class Loss(ABC):
     targets: ClassVar[str]
     domain: ClassVar[str] = "real"
     any_unit: ClassVar[bool] = False
+    keeps_order: ClassVar[bool] = True
     members: int = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -447,7 +449,7 @@ class Tweedie(LogLink):
 
 @dataclass(frozen=True)
 class CrossEntropy(PairedLoss):
-    """Base class of the four cross-entropies, which apply label smoothing to y."""
+    """Base class of the cross-entropies, which apply label smoothing to y."""
 
     label_smoothing: float = 0.0
 
@@ -644,6 +646,82 @@ class FocalCrossEntropy(SoftmaxLoss, PairedLoss):
         return (self.gamma,)
 
 
+def ordinal_cross_entropy(z: Array, y: Array) -> Array:
+    """Negative log-likelihood of the true class of K ordered ones, in nats, by a cumulative link.
+
+    P(class <= k) = sigmoid(t_k), t_k = z_0 - z_{K-1} + sum_{0<j<=k} softplus(z_j) for k < K - 1
+    -sum_k y_k log p_k, see `log_ordinal`          gradient: G_0, sigmoid(z_j) G_j - y_j sigmoid(-z_j), -G_0,
+    G_j = sum_{k>=j} sigmoid(t_k) (y_k + y_{k+1}) - y_k
+
+    z_{K-1} is the score of a row, z_0 the first threshold, and those between are the steps to the next thresholds,
+    which so are in order. Of two classes it is `softmax_cross_entropy`.  y: rows sum to 1.
+    Source: McCullagh, Regression models for ordinal data, Journal of the Royal Statistical Society B 42 (1980).
+    """
+    return -(y * log_ordinal(z)).sum(-1)
+
+
+def ordinal_cross_entropy_gradient(z: Array, y: Array) -> Array:
+    """G_0, sigmoid(z_j) G_j - y_j sigmoid(-z_j), -G_0"""
+    xp, s, steps = namespace(z), sigmoid(ordinal_thresholds(z)), z[..., 1:-1]
+    G = ordinal_sums(s * (y[..., :-1] + y[..., 1:]) - y[..., :-1])
+    inner = sigmoid(steps) * G[..., 1:-1] - y[..., 1:-1] * sigmoid(-steps)
+    return xp.concatenate([G[..., :1], inner, -G[..., :1]], -1)[..., : z.shape[-1]]
+
+
+def ordinal_thresholds(z: Array) -> Array:
+    """t_k = z_0 - z_{K-1} + sum_{0<j<=k} softplus(z_j) (batch, K - 1)"""
+    xp = namespace(z)
+    steps = xp.concatenate([z[..., :1] - z[..., -1:], softplus(z[..., 1:-1])], -1)
+    return xp.cumsum(steps, -1)[..., : z.shape[-1] - 1]
+
+
+def ordinal_sums(h: Array) -> Array:
+    """sum_{k>=j} h_k (batch, K), of h (batch, K - 1); the last is 0"""
+    xp = namespace(h)
+    sums = xp.flip(xp.cumsum(xp.flip(h, -1), -1), -1)
+    return xp.concatenate([sums, xp.zeros((*h.shape[:-1], 1), dtype=h.dtype)], -1)
+
+
+def log_ordinal(z: Array) -> Array:
+    """log p_k = log sigmoid(t_k) + log sigmoid(-t_{k-1}) + log sigmoid(z_k), of these the ones that there are
+
+    log(sigmoid(t_k) - sigmoid(t_{k-1})) without cancellation: 1 - exp(t_{k-1} - t_k) = sigmoid(z_k).
+    """
+    xp, t, none = namespace(z), ordinal_thresholds(z), namespace(z).zeros_like(z[..., :1])
+    below, above = xp.concatenate([log_sigmoid(t), none], -1), xp.concatenate([none, log_sigmoid(-t)], -1)
+    return below + above + xp.concatenate([none, log_sigmoid(z[..., 1:-1]), none], -1)[..., : z.shape[-1]]
+
+
+def ordinal_logits(p: Array) -> Array:
+    """z_k = log p_k - log sum_{j<k} p_j - log sum_{j>k} p_j, of these the ones that there are; z_{K-1} = 0"""
+    xp, none = namespace(p), namespace(p).ones_like(p[..., :1])
+    below = xp.concatenate([none, xp.cumsum(p, -1)[..., :-1]], -1)
+    above = xp.concatenate([ordinal_sums(p[..., 1:])[..., :-1], none], -1)
+    z = clamped_log(p) - clamped_log(below) - clamped_log(above)
+    return xp.concatenate([z[..., :-1], xp.zeros_like(none)], -1)
+
+
+@dataclass(frozen=True)
+class OrdinalCrossEntropy(CrossEntropy):
+    """`ordinal_cross_entropy`: classification into ordered classes; predicts probabilities."""
+
+    kind, targets, keeps_order = "ordinal_cross_entropy", "classes", False
+    formula = by_kind
+    pair = (ordinal_cross_entropy, ordinal_cross_entropy_gradient)
+
+    def predict(self, out: Array) -> Array:
+        """p = exp(log p)"""
+        return namespace(out).exp(log_ordinal(out))
+
+    def ops(self) -> tuple[Operation, ...]:
+        """ordinal"""
+        return (Operation("ordinal"),)
+
+    def average(self, out: Array) -> Array:
+        """The z of mean_i p_i"""
+        return ordinal_logits(self.predict(out).mean(0))
+
+
 def clamped_log(a: Array) -> Array:
     """log(max(a, tiny)), with tiny the smallest normal number of a's dtype.
 
@@ -712,7 +790,7 @@ LOSSES: dict[str, type[Loss]] = {
     loss.kind: loss
     for loss in (
         *(MeanSquaredError, Huber, MeanAbsoluteError, Quantile, Poisson, Gamma, Tweedie),
-        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, FocalCrossEntropy, SurvivalCrossEntropy),
-        *(BinaryCrossEntropy, CategoricalCrossEntropy),
+        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, FocalCrossEntropy, OrdinalCrossEntropy),
+        *(SurvivalCrossEntropy, BinaryCrossEntropy, CategoricalCrossEntropy),
     )
 }

@@ -59,6 +59,11 @@ class MeanOverMembers(Loss):
         return self.loss.any_unit
 
     @property
+    def keeps_order(self) -> bool:  # type: ignore[override]
+        """False: the mean of several predictions is in the order of none of their outputs."""
+        return False
+
+    @property
     def kinks(self) -> tuple[float, ...]:
         """The residuals out_g - y at which the first or second derivative jumps."""
         return self.loss.kinks

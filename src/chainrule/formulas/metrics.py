@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, distinct
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.formulas.losses import LogLink, Loss
+from chainrule.formulas.losses import LogLink, Loss, OrdinalCrossEntropy
 
 Function: TypeAlias = Callable[[Array, Array, Array | None], float]
 
@@ -101,6 +101,11 @@ def _deviances(loss: LogLink, y: Array, predicted: Array, weight: Array | None) 
         half = loss.value(np.log(predicted), y) + loss.saturated(y)
     found: NDArray[np.float64] = np.average(2 * np.maximum(half, 0), 0, weights=weight)
     return found
+
+
+def rank_error(loss: OrdinalCrossEntropy, y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Mean distance of the predicted class to the true one, in ranks of ordered classes: `mae` of their numbers."""
+    return mae(y, predicted, weight)
 
 
 class Hits(NamedTuple):
@@ -267,8 +272,10 @@ class Metric:
     reads: Literal["predicted", "scores"] = "predicted"
     of_positive: bool = False
     """whether, for two classes, it describes the positive one"""
-    of_loss: Callable[[LogLink, Array, Array, Array | None], float] | None = None
-    """its function where it belongs to the distribution of a loss of amounts, and not to a task"""
+    of_loss: Callable[[Any, Array, Array, Array | None], float] | None = None
+    """its function where it belongs to losses, and not to a task"""
+    losses: type[Loss] = LogLink
+    """the class of these losses"""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -294,7 +301,7 @@ class Metric:
             )
         if self.of_loss is None:
             return self.functions[task](y, read, weight)
-        assert loss is not None and isinstance(loss.of_member, LogLink)
+        assert loss is not None and isinstance(loss.of_member, self.losses)
         return self.of_loss(loss.of_member, y, read, weight)
 
 
@@ -328,17 +335,18 @@ METRICS: dict[str, Metric] = {
         Metric("r2", dict.fromkeys(REGRESSION, r2), "higher"),
         Metric("deviance", {}, "lower", of_loss=deviance),
         Metric("d2", {}, "higher", of_loss=d2),
+        Metric("rank_error", {}, "lower", of_loss=rank_error, losses=OrdinalCrossEntropy),
     )
 }
 
 
 def names_for(task: str, loss: Loss | None = None) -> list[str]:
-    """Return the names of the metrics of a task, in the order of `METRICS`; of a loss of amounts its own too."""
-    has_own = loss is not None and isinstance(loss.of_member, LogLink)
+    """Return the names of the metrics of a task, in the order of `METRICS`; of a loss with some its own too."""
     names = [
         name
         for name, metric in METRICS.items()
-        if task in metric.tasks or (metric.of_loss is not None and has_own)
+        if task in metric.tasks
+        or (metric.of_loss is not None and loss is not None and isinstance(loss.of_member, metric.losses))
     ]
     if not names:
         raise ConfigError(f"task is {task!r} but must be one of {', '.join(REGRESSION + CLASSIFICATION)}.")
@@ -358,7 +366,8 @@ def evaluate(
     """Compute the named metrics, or all of the task's; shapes as in the table above.
 
     positive: for the task binary, the class that precision, recall, F1, AUC and average precision describe, 1 or 0.
-    loss: with `Poisson`, `Gamma` or `Tweedie`, deviance and d2 are those of its distribution.
+    loss: with `Poisson`, `Gamma` or `Tweedie`, deviance and d2 are those of its distribution, with
+    `OrdinalCrossEntropy` rank_error is of its classes.
     Raises ConfigError for an unknown metric, one that does not support the task, and an invalid positive.
     """
     known = names_for(task, loss)

@@ -220,8 +220,29 @@ def answer_steps(build: GraphBuilder, loss: Loss, out: GraphValue) -> GraphValue
             "`ops`, as Loss.ops describes."
         )
     for operation in found:
+        if operation.name == "ordinal":
+            out = _log_ordinal(build, out, operation.groups)
+            operation = operation._replace(name="softmax")
         out = build.add(_of_loss(operation), out, of="answer")
     return out
+
+
+def _log_ordinal(build: GraphBuilder, z: GraphValue, groups: int) -> GraphValue:
+    """Add `log_ordinal` of groups of columns: softplus(softplus(z [I, -I]) A) B, as z = softplus(z) - softplus(-z)."""
+    size, one = z.width // groups, np.eye(groups)
+    inner = np.eye(size)[:, 1:-1]  # (K, K - 2)
+    ends = np.zeros((size, size - 1))
+    ends[0], ends[-1] = 1, -1
+    t = ends + np.triu(np.ones((size, size)), 0)[:, : size - 1] * inner.sum(1)[:, None]
+    both = np.vstack([np.kron(one, np.hstack(part)) for part in ((-t, t, -inner), (ends, -ends, inner))])
+    last = -np.vstack([np.eye(size)[:-1], np.eye(size)[1:], inner.T])  # (3 K - 4, K)
+
+    def product(x: GraphValue, W: Array) -> GraphValue:
+        return build.add(Affine(constant(W), constant(np.zeros(W.shape[1]))), x, of="answer")
+
+    for W in (np.hstack([np.eye(z.width), -np.eye(z.width)]), both):
+        z = build.add(Elementwise("softplus"), product(z, W), of="answer")
+    return product(z, np.kron(one, last))
 
 
 def _of_loss(operation: Operation) -> Elementwise | GroupSoftmax | GroupMean:

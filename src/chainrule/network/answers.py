@@ -21,8 +21,8 @@ def task_of(loss: Loss, outputs: int) -> str:
 
 
 def likeliest(loss: Loss, out: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the likeliest class (n,): of the largest output, or for several members the largest mean probability."""
-    classes: NDArray[np.int64] = (out if loss.members == 1 else loss.predict(out)).argmax(1)
+    """Return the likeliest class (n,): of the largest output, or of the largest probability if that may be another."""
+    classes: NDArray[np.int64] = (out if loss.keeps_order else loss.predict(out)).argmax(1)
     return classes
 
 

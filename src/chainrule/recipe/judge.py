@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule.core import codec, records
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, option
+from chainrule.formulas.losses import Loss
 from chainrule.formulas.metrics import METRICS, confusion_matrix, evaluate
 from chainrule.network.answers import decide, probabilities, true_labels
 from chainrule.trained.prediction import PredictionMixin
@@ -106,11 +107,18 @@ def judge(
         over="ignore", invalid="ignore"
     ):  # outputs that overflow have no worst, but no warning either
         found = _judgement(model, samples, out, part, metrics, classes, positive)
-    return found if decision is None or found.shares is None else decided(found, samples.weight, decision)
+    return (
+        found
+        if decision is None or found.shares is None
+        else decided(found, samples.weight, decision, model.network.loss)
+    )
 
 
-def decided(found: Judgement, weight: NDArray[np.float64], decision: Decision) -> Judgement:
-    """Return a judgement of the labels that a decision chooses in place of the likeliest. weight: of the samples."""
+def decided(found: Judgement, weight: NDArray[np.float64], decision: Decision, loss: Loss) -> Judgement:
+    """Return a judgement of the labels that a decision chooses in place of the likeliest.
+
+    weight: of the samples.  loss: of the model.
+    """
     assert found.shares is not None, "a decision is of classes"
     said = decision.chosen(found.shares[:, 1:] if len(found.classes) == 2 else found.shares)
     names = [name for name in found.metrics if name in METRICS and METRICS[name].reads == "predicted"]
@@ -122,6 +130,7 @@ def decided(found: Judgement, weight: NDArray[np.float64], decision: Decision) -
         None if (weight == 1).all() else weight,
         names,
         positive=found.classes.index(found.positive) if found.task == "binary" else 1,
+        loss=loss,
     )
     rows = np.flatnonzero(said != found.y)
     worst = rows[found.shares[rows, found.y[rows]].argsort(kind="stable")][:WORST]

@@ -38,7 +38,7 @@ DEFAULT = "fast"
 DIRECT = {name: about.parameter for name, about in ABOUT.items() if about.parameter is not None}
 """The estimator's parameter of each setting that an estimator takes unchanged."""
 OPTIMIZING = tuple(name for name, about in ABOUT.items() if "optimizer" in about.of)
-OF_CLASSIFIERS = ("sigmoid_cross_entropy", "softmax_cross_entropy")
+OF_CLASSIFIERS = ("sigmoid_cross_entropy", "softmax_cross_entropy", "ordinal_cross_entropy")
 PLAIN_LOSSES = tuple(
     kind
     for kind, loss in LOSSES.items()
@@ -150,7 +150,7 @@ def plain(
     }
     if target.is_number:
         return _valid(target, parameters | {"loss": build.make_loss(settings)})
-    return _valid(target, parameters | {"label_smoothing": settings.label_smoothing})
+    return _valid(target, parameters | {"label_smoothing": settings.label_smoothing} | _ordinal(settings))
 
 
 def estimator(
@@ -204,8 +204,14 @@ def estimator(
         parameters["gap"] = gap_of(settings)
     if settings.dtype != Settings().dtype:
         parameters["dtype"] = settings.dtype
+    parameters |= {} if target.is_number else _ordinal(settings)
     of_preset = {"preprocess": "auto", "preset": settings.preset, "random_state": settings.seed}
     return _valid(target, of_preset | parameters)
+
+
+def _ordinal(settings: Settings) -> dict[str, str]:
+    """Return the loss of a classifier, if it is that of ordered classes."""
+    return {"loss": "ordinal"} if settings.loss == "ordinal_cross_entropy" else {}
 
 
 def _activation(settings: Settings) -> str:

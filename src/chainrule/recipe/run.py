@@ -299,7 +299,7 @@ def judged(
 
         comparison = baselines.compare(found, judgement)
     if (decision := getattr(found.estimator, "decision_", None)) is not None:
-        judgement = decided(judgement, parts.judged.weight, decision)
+        judgement = decided(judgement, parts.judged.weight, decision, found.model.network.loss)
     compared = {} if comparison is None else comparison.of_run()
     if warnings:
         compared["warnings"] = list(map(str, warnings))

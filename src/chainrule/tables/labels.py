@@ -17,10 +17,13 @@ from sklearn.utils.validation import check_consistent_length
 from chainrule.core import codec
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.losses import Loss, OrdinalCrossEntropy, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
 from chainrule.tables.rows import check_column, check_finite, check_moments_come_again, check_there
+
+ORDINAL = "ordinal"
+"""The loss of labels with an order, by name."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Labels:
     """The labels of a training set."""
 
     classes: NDArray[Any]
-    """the sorted labels; for multilabel data the indices of the columns"""
+    """the labels, sorted or in the order given; for multilabel data the indices of the columns"""
     kind: str
     """"binary" for one or two classes, "multiclass", or "multilabel" """
     is_sparse: bool = False
@@ -57,7 +60,24 @@ class Labels:
         kind, classes = distinct(y, "y")
         if kind == "multilabel-indicator":
             check_zeros_and_ones(y)
+        if parameters["loss"] == ORDINAL and (
+            kind == "multilabel-indicator" or classes.dtype.kind not in "biuf"
+        ):
+            raise DataError(
+                f"loss={ORDINAL!r} needs labels with an order, and y has {classes[:3].tolist()!r:.60}; pass numbers, "
+                "or pandas.Categorical(y, categories, ordered=True)."
+            )
         return cls(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
+
+    @classmethod
+    def in_order(cls, y: Any) -> Self | None:
+        """Return what the labels of an ordered categorical of pandas are, in its order; None for others."""
+        kind: Any = getattr(y, "dtype", None)
+        if not getattr(kind, "ordered", False):
+            return None
+        there = set(np.asarray(y).tolist())
+        classes = np.array([each for each in kind.categories.tolist() if each in there])
+        return cls(classes, "binary" if len(classes) <= 2 else "multiclass")
 
     def check_again(self, y: NDArray[Any], warm_start: bool) -> None:
         """Check the labels of a later call against those of the first."""
@@ -130,7 +150,8 @@ class Labels:
             return np.asarray(dense, np.float64)
         y = np.asarray(y)
         if self.kind == "multiclass":
-            return np.asarray(np.searchsorted(self.classes, y), np.int64)
+            order = np.argsort(self.classes, kind="stable")
+            return np.asarray(order[np.searchsorted(self.classes, y, sorter=order)], np.int64)
         is_second = np.asarray(y == self.classes[-1], np.float64)[:, None]
         return is_second if len(self.classes) > 1 else np.zeros_like(is_second)
 
@@ -140,7 +161,8 @@ class Labels:
 
     def loss(self, parameters: Mapping[str, Any]) -> Loss:
         """Return the cross-entropy."""
-        kind = SoftmaxCrossEntropy if self.kind == "multiclass" else SigmoidCrossEntropy
+        of_several = OrdinalCrossEntropy if parameters["loss"] == ORDINAL else SoftmaxCrossEntropy
+        kind = of_several if self.kind == "multiclass" else SigmoidCrossEntropy
         return kind(label_smoothing=float(parameters["label_smoothing"]))
 
     def score(self, loss: Loss, out: NDArray[Any], samples: Samples) -> float:

@@ -21,6 +21,7 @@ from chainrule.core.settings import check_choice
 from chainrule.data.checks import as_array
 from chainrule.data.samples import TargetScale, dense, side_by_side
 from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.formulas.activations import sigmoid
 from chainrule.formulas.layers import (
     ACTIVATIONS,
     Activation,
@@ -30,7 +31,7 @@ from chainrule.formulas.layers import (
     Link,
     Softmax,
 )
-from chainrule.formulas.losses import Loss
+from chainrule.formulas.losses import Loss, log_ordinal, ordinal_sums, ordinal_thresholds
 from chainrule.network import backprop, tree
 from chainrule.network.network import Network
 from chainrule.trained.prediction import PredictionMixin
@@ -95,6 +96,51 @@ class Exp(Activation):
 
 
 @dataclass(frozen=True)
+class Ordinal(Layer):
+    """The probabilities of ordered classes, `OrdinalCrossEntropy.predict`: p_k = s_k - s_{k-1}, s_k = sigmoid(t_k)."""
+
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """p"""
+        return np.exp(log_ordinal(a)), (a, sigmoid(a), sigmoid(ordinal_thresholds(a)))
+
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """The row of `pullback`"""
+        return (), self.pullback(params, cache, delta[:, None], ctx)[:, 0]
+
+    def pullback(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Array:
+        """G_0, sigmoid(z_j) G_j, -G_0, G_j = sum_{k>=j} s_k (1 - s_k) (delta_k - delta_{k+1})"""
+        _, slope, s = (part[:, None] for part in cache)
+        return self._to_z(ordinal_sums(s * (1 - s) * (delta[..., :-1] - delta[..., 1:])), slope)
+
+    def pushforward(self, params: Params, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """s_k (1 - s_k) t'_k - s_{k-1} (1 - s_{k-1}) t'_{k-1}"""
+        s, none = cache[2][:, None], np.zeros_like(a_dot[..., :1])
+        moved = s * (1 - s) * self._thresholds(cache, a_dot)
+        return np.concatenate([moved, none], -1) - np.concatenate([none, moved], -1)
+
+    def pullback_tangent(
+        self, params: Params, cache: Cache, delta: Array, a_dot: Array, ctx: Context
+    ) -> Array:
+        """The derivative of `pullback` along a': s_k (1 - s_k) (1 - 2 s_k) t'_k in G, and sigmoid'(z_j) z'_j G_j"""
+        _, slope, s = (part[:, None, None] for part in cache)
+        of_t = s * (1 - s) * (delta[..., :-1] - delta[..., 1:])[:, :, None]
+        moved = self._thresholds(cache, a_dot)[:, None]
+        made = self._to_z(ordinal_sums(of_t * (1 - 2 * s) * moved), slope)
+        curved = slope * (1 - slope) * a_dot[:, None] * ordinal_sums(of_t)
+        made[..., 1:-1] += curved[..., 1:-1]
+        return made
+
+    def _to_z(self, G: Array, slope: Array) -> Array:
+        """G_0, sigmoid(z_j) G_j, -G_0"""
+        return np.concatenate([G[..., :1], slope[..., 1:-1] * G[..., 1:-1], -G[..., :1]], -1)
+
+    def _thresholds(self, cache: Cache, a_dot: Array) -> Array:
+        """t'_k = z'_0 - z'_{K-1} + sum_{0<j<=k} sigmoid(z_j) z'_j"""
+        first = a_dot[..., :1] - a_dot[..., -1:]
+        return np.cumsum(np.concatenate([first, cache[1][:, None, 1:-1] * a_dot[..., 1:-1]], -1), -1)
+
+
+@dataclass(frozen=True)
 class MeanAnswer(Layer):
     """The mean of the members' answers (batch, outputs), from their outputs side by side: mean_g answer(a_g)."""
 
@@ -142,8 +188,8 @@ def answer_layers(loss: Loss) -> list[Layer]:
     made: list[Layer] = []
     last: Layer = Identity()
     for op in ops or ():
-        if op.name == "softmax":
-            last = Softmax()
+        if op.name in ("softmax", "ordinal"):
+            last = Softmax() if op.name == "softmax" else Ordinal()
         else:
             made.append(({"exp": Exp} | ACTIVATIONS)[op.function or ""]())
     if ops is None or loss.ops() is None:

@@ -164,7 +164,8 @@ class PredictionMixin:
 
         Classification has accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision and log_loss;
         multilabel the same without balanced_accuracy; regression mse, rmse, mae and r2, with `Poisson`, `Gamma` or
-        `Tweedie` also the mean deviance, and d2, the explained share of it.
+        `Tweedie` also the mean deviance, and d2, the explained share of it; with `OrdinalCrossEntropy` also rank_error,
+        the mean distance of the predicted class to the true one in ranks.
         metrics: names of the metrics to compute; None for all of the task.
         positive: with two classes, the label of the positive one for precision, recall, f1, auc and average_precision;
         None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are

@@ -44,7 +44,7 @@ class Predictor:
         self._walk, self._row = walk, row
         self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(walk, "unchecked", None)
         self._shape = (1, network.fan_out)
-        is_multiclass = task_of(network.loss, network.outputs) == "multiclass" and network.loss.members == 1
+        is_multiclass = task_of(network.loss, network.outputs) == "multiclass" and network.loss.keeps_order
         labels = np.arange(network.outputs) if classes is None else classes
         self._labels = labels if is_multiclass else None
 

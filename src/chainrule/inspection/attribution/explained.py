@@ -294,7 +294,7 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
                 f"the network has {outputs} outputs; choose the one to attribute, such as target=0 for the first."
             )
         return np.zeros(len(f.X), np.int64)
-    if model.network.loss.members > 1:
+    if not model.network.loss.keeps_order:
         exact = model.in_float64()
         shares = exact.network.loss.predict(exact.outputs(f.X, engine="reference"))
         return np.asarray(shares[:, 0] > 0.5 if task == "binary" else shares.argmax(1), np.int64)

@@ -26,6 +26,7 @@ from chainrule.formulas.layers import (
     Operation,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
+    Softmax,
 )
 from chainrule.formulas.layers.in_place import InPlace
 from chainrule.formulas.layers.periodic_embedding import Waves
@@ -783,6 +784,8 @@ class MeanAnswerEdge(OwnEdge):
         share = Fraction(Number(1.0), Number(float(layer.members)))
         if layer.answer.is_identity:
             return share
+        if not isinstance(layer.answer, Softmax):
+            return super().factor(i, k, row, column)
         first, k = k // n * n, k % n
         own, _ = layer.answer.forward((), source.value[i : i + 1, first : first + n], Context())
         z = source.letters.row(source.link, i, f"{first}:{first + n}")

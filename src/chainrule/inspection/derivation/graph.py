@@ -31,11 +31,13 @@ from chainrule.formulas.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    OrdinalCrossEntropy,
     Quantile,
     SigmoidCrossEntropy,
     SoftmaxLoss,
     SurvivalCrossEntropy,
     focal_slopes,
+    ordinal_thresholds,
 )
 from chainrule.inspection.derivation.factors import (
     CellwiseEdge,
@@ -91,6 +93,10 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
             made = Sum(FunctionCall("softmax", row, float(own[0, k]), below=str(k)), (-1, y))
             if isinstance(loss, FocalCrossEntropy):
                 made = _focused(loss, made, out.value[i, first : first + n], targets[i])
+        elif isinstance(loss, OrdinalCrossEntropy):
+            row = letters.row(out.link, i, f"{first}:{first + n}" if members > 1 else "")
+            of = [letters.target(i, j, n, float(targets[i, j]), targets is not trace.y) for j in range(n)]
+            made = _ordinal(row, out.value[i, first : first + n], a, of, k)
         else:
             made = formula(loss, a, y, k)
     # A custom loss, or a probability clamped by `clamped_log`.
@@ -103,6 +109,20 @@ def _focused(loss: FocalCrossEntropy, made: Expression, z: Floats, y: Floats) ->
     if (y == 1).sum() != 1:
         return None
     return Product(Number(-float(focal_slopes(z, y, loss.gamma).sum())), made)
+
+
+def _ordinal(row: Expression, z: Floats, a: Symbol, y: list[Symbol], k: int) -> Expression:
+    """The gradient of `OrdinalCrossEntropy`, by cumulative(z)_j = P(class <= j); a is z_k."""
+    s, last = sigmoid(ordinal_thresholds(z)), len(z) - 1
+    terms: list[tuple[int, Expression]] = []
+    for j in range(k if k < last else 0, last):
+        upto = FunctionCall("cumulative", row, float(s[j]), below=str(j))
+        terms += [(1, Product(upto, Sum(y[j], y[j + 1]))), (-1, y[j])]
+    if not 0 < k < last:
+        return Sum(*((-sign if k else sign, term) for sign, term in terms)) if terms else Number(0.0)
+    own, rest = (float(sigmoid(np.asarray(value))) for value in (z[k], -z[k]))
+    lost = Product(y[k], FunctionCall("sigmoid", Sum((-1, a)), rest))
+    return Sum(Product(FunctionCall("sigmoid", a, own), Sum(*terms)), (-1, lost))
 
 
 def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:

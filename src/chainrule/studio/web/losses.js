@@ -12,6 +12,20 @@ const softmaxCrossEntropy = {
   predict: (out) => softmaxes(out, 1),
 };
 
+/**
+ * The probabilities of ordered classes: exp(log_ordinal) of formulas/losses.py.
+ * @param {ArrayLike<number>} z
+ */
+export function ordinalShares(z) {
+  const last = z.length - 1;
+  let t = z[0] - z[last];
+  return Array.from(z, (own, k) => {
+    const before = t, isInner = k > 0 && k < last;
+    if (isInner) t += softplus(own);
+    return Math.exp(-(k < last ? softplus(-t) : 0) - (k > 0 ? softplus(before) : 0) - (isInner ? softplus(-own) : 0));
+  });
+}
+
 const sigmoidCrossEntropy = {
   value: (out, y) => out.reduce((all, z, k) => all + softplus(z) - y[k] * z, 0),
   gradient: (out, y) => out.map((z, k) => sigmoid(z) - y[k]),

@@ -1,6 +1,7 @@
 // A model in the page: its links with their numbers, and the forward pass. formulas/layers in JavaScript, for prediction.
 
 import { activations, parametric, sigmoid } from './activations.js';
+import { ordinalShares } from './losses.js';
 import { product, softmaxes } from './operations.js';
 
 const within = (y, scale, j) => (scale.low ? Math.min(Math.max(y, scale.low[j]), scale.high[j]) : y);
@@ -141,7 +142,7 @@ export function flat(links) {
 }
 
 function answerOf(model, kind, out) {
-  if (model.task === 'multiclass') return kind === 'categorical_cross_entropy' ? out : softmax(out);
+  if (model.task === 'multiclass') return kind === 'categorical_cross_entropy' ? out : kind === 'ordinal_cross_entropy' ? Float32Array.from(ordinalShares(out)) : softmax(out);
   if (model.task === 'regression') {
     return kind === 'survival_cross_entropy' ? out.map(sigmoid) : ['poisson', 'gamma', 'tweedie'].includes(kind) ? out.map(Math.exp)
       : model.scale ? Float32Array.from(out, (v, j) => within(v * model.scale.std[j] + model.scale.mean[j], model.scale, j)) : out;

@@ -37,7 +37,7 @@ function formulas(store, pass, { place, index }, all) {
     x = next;
   });
   const isLast = place === layers.length - 1, { task, loss } = network.model;
-  if (isLast && task !== 'regression' && loss.kind !== 'categorical_cross_entropy' && loss.kind !== 'binary_cross_entropy') {
+  if (isLast && task !== 'regression' && !['categorical_cross_entropy', 'binary_cross_entropy', 'ordinal_cross_entropy'].includes(loss.kind)) {
     const isSoftmax = task === 'multiclass';
     found.push(probabilityFormula(isSoftmax ? 'softmax' : 'sigmoid', a[index], isSoftmax || task === 'multilabel' ? pass.answer[index] : pass.answer[1]));
   }

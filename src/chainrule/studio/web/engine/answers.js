@@ -1,5 +1,6 @@
 // What answers are made of a network's outputs, and the moments of columns.
 import { sigmoid } from '../activations.js';
+import { ordinalShares } from '../losses.js';
 import { softmaxes } from '../operations.js';
 
 // What makes a prediction of an output, by the names in description.json; in place, row by row.
@@ -7,15 +8,15 @@ export const predictions = {
   sigmoid: (out) => out.forEach((z, i) => { out[i] = sigmoid(z); }),
   exp: (out) => out.forEach((z, i) => { out[i] = Math.exp(z); }),
   softmax: (out, width) => out.set(softmaxes(out, out.length / width)),
+  ordinal: (out, width) => { for (let at = 0; at < out.length; at += width) out.set(ordinalShares(out.slice(at, at + width)), at); },
 };
 
 // Whether the classes of row i of the outputs are those of row `row` of y; false for numbers.
 export function isRight({ fanOut, loss }, out, i, y, row) {
   const at = i * fanOut;
   if (loss.targets === 'classes') {
-    let most = 0;
-    for (let k = 1; k < fanOut; ++k) if (out[at + k] > out[at + most]) most = k;
-    return most === Number(y[row]);
+    const said = loss.predict.includes('ordinal') ? ordinalShares(out.slice(at, at + fanOut)) : out.slice(at, at + fanOut);
+    return said.indexOf(Math.max(...said)) === Number(y[row]);
   }
   if (loss.targets !== 'binary') return false;
   const threshold = loss.predict.includes('sigmoid') ? 0 : 0.5;

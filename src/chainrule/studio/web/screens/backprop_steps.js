@@ -100,7 +100,7 @@ export function answerOf(walk, row) {
   const out = walk.links.length ? rowOf(walk.links[walk.links.length - 1].out, row) : rowOf(walk.x, row);
   if (walk.labels === null) return { labels: null, said: rowOf(walk.prediction, row), target: rowOf(walk.target, row) };
   const labels = network.labels();
-  const p = network.model.task === 'multiclass' && network.model.loss.kind !== 'categorical_cross_entropy' ? softmax(Array.from(out)) : network.answer(out);
+  const p = network.model.task === 'multiclass' && !['categorical_cross_entropy', 'ordinal_cross_entropy'].includes(network.model.loss.kind) ? softmax(Array.from(out)) : network.answer(out);
   return { labels, p, best: largest(p), right: walk.labels[row] };
 }
 

@@ -45,6 +45,7 @@ ACRONYMS = say(
         "balanced_accuracy": "平衡準確率",
         "average_precision": "平均精確率",
         "log_loss": "對數損失",
+        "rank_error": "名次誤差",
         "precision": "精確率",
         "recall": "召回率",
         "loss": "損失",
