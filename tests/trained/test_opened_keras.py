@@ -168,8 +168,8 @@ def test_hostile_archives(tmp_path: Path):
         c.open(bomb)
     with pytest.raises(c.FormatError, match="settings, which no dense network has"):
         c.open(changed("logits", tmp_path, config=b"[" * 100_000 + b"]" * 100_000))
-    with pytest.raises(c.FormatError, match=r"saved by Keras 2\.15\.0; load it in Keras 3"):
-        c.open(changed("logits", tmp_path, metadata=b'{"keras_version": "2.15.0"}'))
+    with pytest.raises(c.FormatError, match=r"saved by Keras 1\.2\.2; load it in Keras 3"):
+        c.open(changed("logits", tmp_path, metadata=b'{"keras_version": "1.2.2"}'))
     with pytest.raises(c.FormatError, match=r"has no config\.json"):
         with zipfile.ZipFile(tmp_path / "empty.keras", "w"):
             pass

@@ -35,7 +35,7 @@ def open(
         model = chainrule.open("policy.onnx")
         model.summary(), model.predict(X), model.trace(X[0], y[0]), model.export("policy.c"), model.fit(X, y)
 
-    source: an ONNX file, such as PyTorch, skl2onnx and `export` write; a `.keras` file of Keras 3; a fitted
+    source: an ONNX file, such as PyTorch, skl2onnx and `export` write; a `.keras` or `.h5` file of Keras; a fitted
         MLPClassifier or MLPRegressor of scikit-learn, alone or behind scalers in a pipeline; a safetensors file with
         the `state_dict` of a PyTorch module; or a file of `save`.
     output: the output of an ONNX or Keras file to follow, where several are computed from different values.

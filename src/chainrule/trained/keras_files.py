@@ -1,6 +1,7 @@
-"""Read a dense network from a `.keras` file: its layers as the nodes of a graph, which the reader of ONNX files reads.
+"""Read a dense network from a file of Keras: its layers as the nodes of a graph, which the reader of ONNX files reads.
 
-The file is a ZIP archive with the layers in JSON and their numbers in HDF5. Both are read as data, without Keras.
+A `.keras` file is a ZIP archive with the layers in JSON and their numbers in HDF5; an `.h5` file has both in HDF5. They
+are read as data, without Keras.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ MOST_PARTS = 100_000
 MOST_UNPACKED = 8
 """The most bytes in an archive by the bytes of the file."""
 NUMBERS = "model.weights.h5"
-PLACES = ("keras", "keras.layers", "keras.src.models.functional", "keras.src.models.sequential")
+HDF5 = b"\x89HDF"
+PLACES = (
+    *("keras", "keras.layers", "keras.src.models.functional", "keras.src.models.sequential"),
+    "keras.src.engine.functional",
+)
 """The modules of Keras's own layers and models; a layer of another one is code."""
 NESTED = ("Sequential", "Functional", "Model")
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -47,6 +52,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("Elu", {}),
     "exponential": ("Exp", {}),
     "gelu": ("Gelu", {}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6}),
     "leaky_relu": ("LeakyRelu", {"alpha": 0.2}),
     "linear": ("Identity", {}),
     "log_softmax": ("LogSoftmax", {"axis": -1}),
@@ -81,13 +87,26 @@ def read(
         with open_regular(path) as file:
             data = file.read()
     try:
-        about, config, numbers = unpacked(path, data)
-        if not str(about.get("keras_version", "3")).startswith("3"):
-            raise FormatError(
-                f"{path} was saved by Keras {about['keras_version']!s:.20}; load it in Keras 3 and save it again."
-            )
-        with h5py.File(io.BytesIO(numbers), "r") as file:
-            made = Translation(path, file, len(numbers)).model(config)
+        if data.startswith(HDF5):
+            with h5py.File(io.BytesIO(data), "r") as file:
+                config, trained, version = (
+                    attribute(path, file, name, len(data))
+                    for name in ("model_config", "training_config", "keras_version")
+                )
+                if config is None:
+                    raise FormatError(f"{path} has weights without a model; save the whole model.")
+                config, trained = (json.loads(modest(path, each or "{}")) for each in (config, trained))
+                made = OlderTranslation(path, file, len(data), str(version)[:1] == "2").model(config)
+                config["compile_config"] = trained
+        else:
+            about, config, numbers = unpacked(path, data)
+            version = str(about.get("keras_version", "3"))
+            if not version.startswith(("2", "3")):
+                raise FormatError(
+                    f"{path} was saved by Keras {version:.20}; load it in Keras 3 and save it again."
+                )
+            with h5py.File(io.BytesIO(numbers), "r") as file:
+                made = Translation(path, file, len(numbers), version.startswith("2")).model(config)
     except (FormatError, ConfigError):
         raise
     except (
@@ -115,10 +134,27 @@ def unpacked(path: Path, data: bytes) -> tuple[Any, Any, bytes]:
         if absent:
             raise FormatError(f"{path} has no {min(absent)}, so it is no file of Keras 3; save it again.")
         texts = [archive.read(f"{name}.json").decode() for name in ("metadata", "config")]
-        if not all(is_modest_json(text, MOST_PARTS, MOST_PARTS) for text in texts):
-            raise FormatError(f"{path} has more than {MOST_PARTS:,} settings, which no dense network has.")
-        about, config = map(json.loads, texts)
+        about, config = (json.loads(modest(path, text)) for text in texts)
         return about, config, archive.read(NUMBERS)
+
+
+def modest(path: Path, text: str) -> str:
+    """Return a text of JSON. Raises FormatError for one that takes a multiple of its size in memory."""
+    if not is_modest_json(text, MOST_PARTS, MOST_PARTS):
+        raise FormatError(f"{path} has more than {MOST_PARTS:,} settings, which no dense network has.")
+    return text
+
+
+def attribute(path: Path, group: Any, name: str, most: int) -> Any:
+    """Return an attribute of a group of HDF5, texts decoded; None without one. most: its bytes."""
+    if name not in group.attrs:
+        return None
+    if group.attrs.get_id(name).get_storage_size() > most:
+        raise FormatError(f"{path}: {name} is larger than the file; save it again.")
+    found = group.attrs[name]
+    if isinstance(found, np.ndarray):
+        return [each.decode() if isinstance(each, bytes) else str(each) for each in found.ravel()]
+    return found.decode() if isinstance(found, bytes) else found
 
 
 def compiled_loss(config: Mapping[str, Any]) -> Loss | None:
@@ -144,7 +180,7 @@ def histories(value: Any) -> Iterator[tuple[str, int]]:
         history = (value.get("config") or {}).get("keras_history") if "class_name" in value else None
         yield from histories(history if history is not None else list(value.values()))
     elif isinstance(value, list):
-        if len(value) == 3 and isinstance(value[0], str) and type(value[1]) is type(value[2]) is int:
+        if len(value) in (3, 4) and isinstance(value[0], str) and type(value[1]) is type(value[2]) is int:
             yield value[0], value[1]
         else:
             for each in value:
@@ -154,9 +190,12 @@ def histories(value: Any) -> Iterator[tuple[str, int]]:
 class Translation:
     """The nodes of a graph, made from the layers of a model."""
 
-    def __init__(self, path: Path, file: Any, size: int) -> None:
-        """Take the open HDF5 file, and its bytes."""
-        self.path, self.file, self.size = path, file, size
+    place = ""
+    """the module of a layer that names none"""
+
+    def __init__(self, path: Path, file: Any, size: int, is_old: bool) -> None:
+        """Take the open HDF5 file, and its bytes. is_old: whether Keras 2 wrote it."""
+        self.path, self.file, self.size, self.is_old = path, file, size, is_old
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.inputs: list[Any] = []
@@ -195,7 +234,7 @@ class Translation:
             about = layer["config"]
             name, stem = str(about["name"]), snake_case(layer["class_name"])
             place = (*group, "layers", f"{stem}_{counts[stem]}" if counts[stem] else stem)
-            counts[stem] += layer.get("module", "") in PLACES
+            counts[stem] += layer.get("module", self.place) in PLACES
             if layer["class_name"] == "InputLayer":
                 at = names.index(name) if names else 0
                 last = self.input(name, about) if given is None else waiting[at]
@@ -244,11 +283,13 @@ class Translation:
 
     def numbers(self, name: str, place: Sequence[str], count: int) -> list[NDArray[Any]]:
         """Return the first arrays of a layer. Raises FormatError unless the file has their bytes, as they are."""
-        group, found = self.file, []
-        for part in (*place, "vars"):
-            group = self.inside(group, part, h5py.Group, name)
+        found = []
         for k in range(count):
-            each = self.inside(group, f"{k}", h5py.Dataset, name)
+            *groups, last = self.places(name, place, k)
+            group = self.file
+            for part in groups:
+                group = self.inside(group, part, h5py.Group, name)
+            each = self.inside(group, last, h5py.Dataset, name)
             plain = each.id.get_create_plist()
             if (
                 plain.get_layout() not in (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS)
@@ -264,6 +305,10 @@ class Translation:
             self.size -= each.nbytes
             found.append(np.asarray(each[()]))
         return found
+
+    def places(self, name: str, place: Sequence[str], k: int) -> Sequence[str]:
+        """Return the groups in which the k-th array of a layer is, and its own name."""
+        return (*place, "vars", f"{k}")
 
     def inside(self, group: Any, part: str, kind: type, name: str) -> Any:
         """Return what a group of the HDF5 file has under a name; a link elsewhere is not followed."""
@@ -293,7 +338,7 @@ class Translation:
                 "by a layer, or export the model to ONNX."
             )
         is_sum = layer.get("module") == "keras.src.ops.numpy" and kind in ("Add", "Subtract")
-        if not is_own or not (layer.get("module") in PLACES or is_sum) or not reads:
+        if not is_own or not (layer.get("module", self.place) in PLACES or is_sum) or not reads:
             return self.node(kind, name, reads)
         if kind in NESTED:
             (end,) = self.layers(layer, f"{name}/", place, reads)
@@ -352,7 +397,8 @@ class Translation:
         if found is None:
             said = given.get("config") if isinstance(given, dict) else given
             return self.node(f"activation {said!s:.60}", name, [x])
-        return x if found[0] == "Identity" else self.node(found[0], name, [x], **found[1])
+        settings = {"alpha": 0.2} if self.is_old and given == "hard_sigmoid" else found[1]
+        return x if found[0] == "Identity" else self.node(found[0], name, [x], **settings)
 
     def relu(self, about: Mapping[str, Any], name: str, reads: Sequence[str]) -> str:
         """Add a ReLU with a slope below 0 and an upper bound, if it has these."""
@@ -376,3 +422,19 @@ class Translation:
         for op, value in steps:
             x = self.node(op, name, [x, self.constant(value)])
         return x
+
+
+class OlderTranslation(Translation):
+    """That of an `.h5` file, where a group for each layer of the outermost model has an attribute with its arrays."""
+
+    place = "keras"
+
+    def places(self, name: str, place: Sequence[str], k: int) -> Sequence[str]:
+        """Return the groups of an array: those of a model within are named by the layer."""
+        outer, *inner = name.split("/")
+        weights = self.inside(self.file, "model_weights", h5py.Group, name)
+        names = attribute(self.path, self.inside(weights, outer, h5py.Group, name), "weight_names", self.size)
+        own = [each for each in names or () if not inner or f"/{inner[-1]}/" in f"/{each}"]
+        if k >= len(own):
+            raise FormatError(f"{self.path} has no numbers of the layer {name!r}; save it again.")
+        return ("model_weights", outer, *own[k].split("/"))

@@ -31,6 +31,7 @@ from chainrule.formulas.layers import (
     LeakyReLU,
     ParametricActivation,
     PReLU,
+    ReLU,
     Rescale,
     Softmax,
     Take,
@@ -119,6 +120,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
             "Mish": lambda z: z * np.tanh(np.logaddexp(0, z)),
             "Mul": np.multiply,
             "Neg": np.negative,
+            "Not": np.logical_not,
             "PRelu": lambda z, slope: np.where(z > 0, z, slope * z),
             "Pow": np.power,
             "Reciprocal": np.reciprocal,
@@ -141,6 +143,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "Celu": lambda a, z: a.get("alpha", 1.0) * _elu(z / a.get("alpha", 1.0), 1.0),
     "Selu": lambda a, z: a.get("gamma", 1.0507009873554805) * _elu(z, a.get("alpha", 1.6732632423543772)),
     "Gelu": lambda a, z: _gelu(z, a),
+    "HardSigmoid": lambda a, z: np.clip(a.get("alpha", 0.2) * z + a.get("beta", 0.5), 0, 1),
     "LeakyRelu": lambda a, z: np.where(z > 0, z, a.get("alpha", 0.01) * z),
     "Swish": lambda a, z: z * special.expit(a.get("alpha", 1.0) * z),
 }
@@ -248,8 +251,6 @@ class Reader:
         opset = max(
             (each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0
         )
-        if len(self.graph.node) > MOST_NODES:
-            raise FormatError(f"{path} has more than {MOST_NODES:,} nodes, which no dense network has.")
         if not self.graph.node:
             raise FormatError(f"{path} has no nodes, so it is no network in ONNX's form; export it again.")
         if opset < OLDEST:
@@ -261,20 +262,18 @@ class Reader:
         self.maker: dict[str, int] = {}
         for k, each in enumerate(self.graph.node):
             made = list(each.output)
-            node = Node(
-                each.op_type,
-                each.name or (made[0] if made else f"node {k}"),
-                tuple(each.input),
-                made[0] if made else "",
-                {a.name: helper.get_attribute_value(a) for a in each.attribute},
-            )
+            settings = {a.name: helper.get_attribute_value(a) for a in each.attribute}
+            name, op = each.name or (made[0] if made else f"node {k}"), each.op_type
             if each.domain not in ("", "ai.onnx", "ai.onnx.ml"):
-                node = node._replace(op=f"{each.domain}.{each.op_type}")
-            self.nodes.append(node)
-            for name in made[:1]:
-                if name in self.maker or name in self.tensors:
-                    raise FormatError(f"{path} is damaged: two nodes make {name!r}; export it again.")
-                self.maker[name] = k
+                op = f"{each.domain}.{op}"
+            for part, makes in enumerate(made if op == "Split" else made[:1] or [""]):
+                if makes and (makes in self.maker or makes in self.tensors):
+                    raise FormatError(f"{path} is damaged: two nodes make {makes!r}; export it again.")
+                own = {"part": (part, len(made))} if op == "Split" else {}
+                self.maker[makes] = len(self.nodes)
+                self.nodes.append(Node(op, name, tuple(each.input), makes, settings | own))
+            if len(self.nodes) > MOST_NODES:
+                raise FormatError(f"{path} has more than {MOST_NODES:,} nodes, which no dense network has.")
         self.live: list[int] = []
         """the nodes that depend on the input, in their order"""
         self.readers: dict[str, list[int]] = {}
@@ -462,7 +461,7 @@ class Reader:
         """Find the nodes that a value needs, fold constants, and return the input, its shape and its names."""
         needs = {end}
         for node in reversed(self.nodes):
-            if node.makes in needs:
+            if node.makes in needs and node.op != "Shape":
                 needs.update(node.reads)
         given = {each.name: each for each in self.graph.input if each.name not in self.tensors}
         values = {name for name in given if name in needs}
@@ -471,7 +470,7 @@ class Reader:
             if node.makes not in needs or not node.makes:
                 continue
             reads = [name for name in node.reads if name]
-            for name in reads:
+            for name in reads if node.op != "Shape" else ():
                 if name not in values and self.constant(name) is None:
                     self.refuse(node, f"reads {name!r}, which nothing before it makes")
             if node.op == "Shape" or not any(name in values for name in reads):
@@ -627,8 +626,7 @@ class Reader:
             add_affine(parts, scale, offset, is_input)
             return True
         found = self.activation(x, y, between, vectors, tolerance)
-        if found is not None and found.layer != Identity():
-            parts.append(found)
+        parts += [part for part in found or () if part.layer != Identity()]
         return found is not None
 
     def affine(
@@ -662,7 +660,7 @@ class Reader:
 
     def activation(
         self, x: str, y: str, between: Iterable[int], vectors: Mapping[str, Array], tolerance: float
-    ) -> Part | None:
+    ) -> list[Part] | None:
         """Return the activation that nodes compute, by its values; None where none is as near.
 
         vectors: the constants, of which one that differs by column is the slopes of a PReLU, or the factors of a
@@ -701,19 +699,21 @@ class Reader:
                 error(values(b, z), np.clip(z[:, None], low[b], high[b])) <= tolerance for b in blocks
             ):
                 self.bounds = low, high
-                return Part(Identity())
+                return [Part(Identity())]
         if width == 1:
             f = values(slice(0, 1), z)[:, 0]
             with np.errstate(all="ignore"):
                 errors = [error(f, np.asarray(each.f(z))) for each in (*known, *own)]
             best = int(np.argmin(errors))
-            return Part((*known, *own)[best]) if errors[best] <= tolerance else None
+            if errors[best] <= tolerance:
+                return [Part((*known, *own)[best])]
+            return _clipped(f, error, tolerance)
         slopes = np.concatenate([-values(block, np.array([-1.0]))[0] for block in blocks])
         if all(
             error(values(b, z), np.where(z[:, None] > 0, z[:, None], slopes[b] * z[:, None])) <= tolerance
             for b in blocks
         ):
-            return Part(PReLU(), (slopes,))
+            return [Part(PReLU(), (slopes,))]
         for each in known:
             with np.errstate(all="ignore"):
                 rise = np.asarray(each.f(NEAR)) - NEAR
@@ -723,7 +723,7 @@ class Reader:
             with np.errstate(all="ignore"):
                 rise = (np.asarray(each.f(z)) - z)[:, None]
             if all(error(values(b, z), z[:, None] + alpha[b] * rise) <= tolerance for b in blocks):
-                return Part(ParametricActivation(each), (alpha,))
+                return [Part(ParametricActivation(each), (alpha,))]
         return None
 
     def add_node(
@@ -788,7 +788,19 @@ class Reader:
             ratio = _short(a.get("ratio", 0.5) if len(given) < 2 or given[1] is None else float(given[1]))
             if 0 < ratio < 1:
                 parts.append(Part(Dropout(ratio)))
-        elif op == "Gather" and a.get("axis", 0) in (1, -1) and len(dims) == 1 and given[1] is not None:
+        elif op == "Cast" and {self.nodes[k].op for k in self.readers.get(node.makes, ())} == {
+            "OneHotEncoder"
+        }:
+            pass  # whole numbers, of which a category is one
+        elif op == "OneHotEncoder" and dims == (1,) and a.get("cats_int64s"):
+            return _one_hot(parts, np.array(a["cats_int64s"]))
+        elif op == "Split" and len(dims) == 1 and a.get("axis", 0) in (1, -1):
+            return self.split(parts, node, width)
+        elif (
+            (op == "ArrayFeatureExtractor" or (op == "Gather" and a.get("axis", 0) in (1, -1)))
+            and len(dims) == 1
+            and given[1] is not None
+        ):
             return self.take(parts, node, [int(k) % width for k in given[1].ravel() if -width <= k < width])
         elif op == "Slice" and len(dims) == 1 and None not in given[1:]:
             return self.take(parts, node, range(width)[_range(a, given[1:], 1)])
@@ -841,7 +853,17 @@ class Reader:
         ways = [name for name in last.reads if name and name not in self.constants]
         is_sum = last.op in ("Add", "Sum") or (last.op == "Sub" and ways[0] == x)
         is_join = last.op == "Concat" and last.settings.get("axis") in (1, -1)
-        if depth >= MAX_DEPTH or not (is_sum or is_join) or len(ways) != 2 or len(ways) != len(last.reads):
+        ops = [self.nodes[k].op for k in between]
+        readers = {self.nodes[k].op for k in self.readers.get(last.makes, ())}
+        if is_sum and ops == ["ReduceLogSumExp", "Sub"] and readers == {"Softmax"}:
+            return dims  # a softmax is the same with and without the logarithm of the sum
+        if (
+            depth >= MAX_DEPTH
+            or not (is_sum or is_join)
+            or len(ways) < 2
+            or (is_sum and len(ways) != 2)
+            or len(ways) != len(last.reads)
+        ):
             self.refuse(last, "brings ways together that no block of Chainrule does")
         inside = [self.between(way, between) for way in ways]
         chains = [self.walk(x, dims, way, some, depth + 1) for way, some in zip(ways, inside, strict=True)]
@@ -853,15 +875,15 @@ class Reader:
         elif not branch:
             branch, other = other, branch
         if is_join:
-            if [type(part.layer) for part in (*branch, *other)] == [Dense, Dense]:
+            if len(chains) == 2 and [type(part.layer) for part in (*branch, *other)] == [Dense, Dense]:
                 pairs = zip(branch[0].arrays, other[0].arrays, strict=True)
                 parts.append(dense(*(np.concatenate(pair, -1) for pair in pairs)))
-            elif other or not branch or sum(widths) > self.room:
-                self.refuse(last, "joins ways of which none is the value itself")
-            else:
+            elif len(chains) == 2 and branch and not other:
                 parts.append(_block(Skip, branch))
                 if not chains[0][0]:
                     self.take(parts, last, [*range(widths[1], sum(widths)), *range(widths[1])])
+            else:
+                self.join(parts, last, [chain for chain, _ in chains], widths, math.prod(dims))
             return (sum(widths),)
         if widths[0] != widths[1] or not branch:
             self.refuse(last, "adds values of different widths, or one to itself")
@@ -878,6 +900,47 @@ class Reader:
         else:
             parts.append(_block(Residual, branch))
         return (widths[0],)
+
+    def join(
+        self, parts: list[Part], node: Node, chains: Sequence[list[Part]], widths: Sequence[int], width: int
+    ) -> None:
+        """Add [F1(a), ..., Fn(a)] of n chains: a block for each, [Fk(a), ..., F1(a), a], and a Take that orders them.
+
+        width: of a.  A chain that selects columns alone needs no block.
+        """
+        total, starts, blocks = 0, list[int](), list[Part]()
+        for chain, own in zip(chains, widths, strict=True):
+            if [part for part in chain if type(part.layer) is not Take]:
+                of_a = [Part(Take(tuple(range(total, total + width))))] if total else []
+                blocks.append(_block(Skip, [*of_a, *chain]))
+                total += own
+            starts.append(total)
+            if total + sum(widths) > self.room or total * len(chains) > self.room:
+                self.refuse(node, "joins more columns than the file has bytes")
+        columns: list[int] = []
+        for chain, own, start in zip(chains, widths, starts, strict=True):
+            if [part for part in chain if type(part.layer) is not Take]:
+                columns += range(total - start, total - start + own)
+                continue
+            chosen = list(range(total, total + width))
+            for part in chain:
+                chosen = [chosen[k] for k in part.layer.columns]  # type: ignore[attr-defined]
+            columns += chosen
+        parts += blocks
+        self.take(parts, node, columns)
+
+    def split(self, parts: list[Part], node: Node, width: int) -> tuple[int, ...]:
+        """Add the selection of the columns of one of the values that Split makes."""
+        part, count = node.settings["part"]
+        sizes = self.constants.get(node.reads[1]) if len(node.reads) > 1 else node.settings.get("split")
+        longest = -(-width // count)
+        sizes = (
+            [longest] * (count - 1) + [width - longest * (count - 1)] if sizes is None else np.ravel(sizes)
+        )
+        ends = np.cumsum(sizes).tolist()
+        if len(ends) != count or ends[-1] != width or min(sizes) < 1:
+            self.refuse(node, f"splits other columns than {width}")
+        return self.take(parts, node, range(ends[part] - int(sizes[part]), ends[part]))
 
     def take(self, parts: list[Part], node: Node, columns: Sequence[int]) -> tuple[int, ...]:
         """Add the selection of some columns; return the shape of what it makes."""
@@ -898,6 +961,50 @@ class Reader:
 
 def _block(kind: type[Residual | Skip], branch: list[Part], shortcut: tuple[Part, ...] = ()) -> Part:
     return Part(kind([part.layer for part in branch]), inside=(tuple(branch), shortcut))
+
+
+def _clipped(f: Array, error: Callable[[Array, Array], float], tolerance: float) -> list[Part] | None:
+    """Return the layers of y = min(max(s z + t, low), high), from its values f at NEAR and FAR; None for another one.
+
+    max(u, low) = relu(u - low) + low      min(v, high) = high - relu(high - v)
+    """
+    z, (low, high) = np.concatenate([NEAR, FAR]), (f[len(NEAR)], f[-1])
+    if not np.isfinite(f).all():
+        return None
+    steps = np.diff(f[:401]) / np.diff(NEAR[:401])
+    s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    between = np.flatnonzero((f > low) & (f < high))
+    if not len(between) or s == 0:
+        return None
+    s = _short(round(s, 9))
+    middle = between[np.argmin(np.abs(z[between]))]
+    t = _short(round(float(f[middle] - s * z[middle]), 7))
+    ends = [_short(round(float(end), 7)) if abs(end) < 1e3 else None for end in (low, high)]
+    if error(f, _clip(s * z + t, {"min": ends[0], "max": ends[1]})) > tolerance:
+        return None
+    parts: list[Part] = []
+    for sign, end in zip((1.0, -1.0), ends, strict=True):
+        if end is not None:
+            parts += [Part(Rescale(sign * s, sign * (t - end))), Part(ReLU())]
+            s, t = sign, end
+    parts.append(Part(Rescale(s, t)))
+    return [part for part in parts if part.layer != Rescale(1.0)]
+
+
+def _one_hot(parts: list[Part], categories: NDArray[np.int64]) -> tuple[int, ...]:
+    """Add [x = c1, ..., x = ck] of a column of whole numbers, as dense layers; return the shape.
+
+    x = c is relu(x - c + 1) - 2 relu(x - c) + relu(x - c - 1), which is exact in float32 below 2^23.
+    """
+    if np.abs(categories).max() >= 1 << 22:
+        raise ValueError("a category that float32 does not represent")
+    knots = np.unique([categories - 1, categories, categories + 1])
+    V = np.zeros((len(knots), len(categories)), np.float32)
+    for step, factor in ((-1, 1), (0, -2), (1, 1)):
+        V[np.searchsorted(knots, categories + step), np.arange(len(categories))] = factor
+    parts += [dense(np.ones((1, len(knots)), np.float32), -knots.astype(np.float32))]
+    parts += [Part(ReLU()), dense(V)]
+    return (len(categories),)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -32,7 +32,10 @@ from chainrule.network.network import MAX_LINKS, Network
 from chainrule.trained import packing
 from chainrule.trained.parts import Contents
 
-READERS = {".onnx": "onnx_files", ".keras": "keras_files"}
+READERS = {
+    ".onnx": "onnx_files",
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), "keras_files"),
+}
 """The endings of files of other libraries that are read, and the modules that read them."""
 ELSEWHERE = {
     (
@@ -50,12 +53,8 @@ ELSEWHERE = {
         "policy = PPO.load(PATH).policy; torch.onnx.export(torch.nn.Sequential(policy.mlp_extractor.policy_net, "
         "policy.action_net), torch.zeros(1, INPUTS), 'policy.onnx')."
     ),
-    (
-        ".h5",
-        ".hdf5",
-    ): "import keras; keras.models.load_model(PATH).save('net.keras').",
 }
-"""The commands that write a readable file, by endings: of PyTorch, scikit-learn, Stable-Baselines3 and Keras."""
+"""The commands that write a readable file, by endings: of PyTorch, scikit-learn and Stable-Baselines3."""
 SCALE = ".scale"
 """Ends the name of the scales of a tensor."""
 MIN_NUMBERS_TO_ROUND = 512
