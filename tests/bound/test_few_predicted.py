@@ -248,7 +248,7 @@ def test_networks_that_nobody_has_are_not_compared():
     net = raced()
     net.predict_proba(FRAME[PLAIN][:1])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(predictors.SeenModel, "is_same", lambda self: pytest.fail("compared"))
+        patched.setattr(predictors.SeenModel, "is_same", lambda *_: pytest.fail("compared"))
         net.predict_proba(FRAME[PLAIN][:2])
         assert net.blend_.temperature == 1.0
         net.predict_proba(FRAME[PLAIN][:2])  # bound anew

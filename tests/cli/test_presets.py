@@ -307,7 +307,7 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
         ("--preset fast --activation softmax", "--activation must be one of identity, relu"),
         ("--preset fast --engine gpu", "--engine must be one of auto, "),
         ("--preset fast --loss huge", "--loss must be one of"),
-        ("--precision fp8", "--precision must be bf16, not 'fp8'"),
+        ("--precision fp8", "--precision must be bf16, or int8 to predict, not 'fp8'"),
         ("--precision bf16 --dtype float64", "--precision bf16 needs a float32 model, not float64"),
         ("--precision bf16 --optimizer lbfgs", "lbfgs does not support bf16; omit --precision."),
         ("--preset fast --loss softmax_cross_entropy", "'price' has numbers that are not integers"),

@@ -130,10 +130,13 @@ def test_a_race_is_repeated_by_its_plan(command, houses, tmp_path):
         X = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
         np.testing.assert_array_equal(again.predict(X), made.predict(X))
         assert again.plan_ == made.plan_ and again.preset == "best"
-    rows = command("predict", "run", "houses.csv", "--precision", "bf16", data=True)
-    halved = made.predict(X, precision="bf16")
-    np.testing.assert_allclose([row["predicted"] for row in rows], halved, rtol=1e-12)
-    assert not np.array_equal(halved, made.predict(X))
+    for precision in ("bf16", "int8"):
+        rows = command("predict", "run", "houses.csv", "--precision", precision, data=True)
+        rounded = made.predict(X, precision=precision)
+        np.testing.assert_allclose([row["predicted"] for row in rows], rounded, rtol=1e-12)
+        assert not np.array_equal(rounded, made.predict(X))
+    judged = command("evaluate", "run", "houses.csv", "--precision", "int8", data=True)
+    assert judged["metrics"] != judged["metrics_exact"]
     (tmp_path / "again-0" / "metrics.json").unlink()
     command("train", "again-0", "--resume", "--quiet")
     assert MLPRegressor.load(tmp_path / "again-0" / "model.safetensors").plan_ == made.plan_

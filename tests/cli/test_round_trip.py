@@ -113,6 +113,11 @@ def test_every_task(command, tables, tmp_path, name):
 
     command("predict", "run", tables[name], "--out", "p.npy", "--precision", "bf16")
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(X, precision="bf16"))
+    command("predict", "run", tables[name], "--out", "p.npy", "--precision", "int8")
+    model.quantize(X)
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(X, precision="int8"))
+    beside = command("evaluate", "run", tables[name], "--part", "all", "--precision", "int8", data=True)
+    assert beside["metrics_exact"] == judged["metrics"] != beside["metrics"]
     command("predict", "run", tables[name], "--out", "p.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(X))
     command("predict", "run", tables[name], "--out", "p.csv")

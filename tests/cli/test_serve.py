@@ -26,8 +26,12 @@ def model(tmp_path: Path) -> Path:
         (("broken.safetensors",), "broken.safetensors"),
         (("model.safetensors", "--host", "0.0.0.0"), "pass --token-file"),
         (("model.safetensors", "--host", "192.0.2.1", "--token-file", "token"), "cannot be used"),
-        (("model.safetensors", "--precision", "fp8"), "--precision must be bf16, not 'fp8'"),
+        (
+            ("model.safetensors", "--precision", "fp8"),
+            "--precision must be bf16, or int8 to predict, not 'fp8'",
+        ),
         (("exact.safetensors", "--precision", "bf16"), "needs a float32 model, not float64; omit it"),
+        (("model.safetensors", "--precision", "int8"), "--precision int8 needs the ranges"),
         (("model.safetensors", "--token-file", "short"), "at least 16 characters"),
         (("model.safetensors", "--token-file", "missing"), "does not exist"),
         (("model.safetensors", "--token-file", "."), "not a regular file"),

@@ -222,4 +222,4 @@ def test_trials_in_bfloat16(command, houses, tmp_path):
     command("tune", *PRICE, "--epochs", 2, "--trials", 1, "--precision", "bf16", "--quiet")
     assert MLPRegressor.load(tmp_path / "run" / "model.safetensors").precision == "bf16"
     said = command("tune", *PRICE, "--precision", "fp8", code=2).stderr
-    assert "--precision must be bf16, not 'fp8'" in said
+    assert "--precision must be bf16, or int8 to predict, not 'fp8'" in said

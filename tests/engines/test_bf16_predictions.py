@@ -178,8 +178,16 @@ def test_numbers_that_are_not_finite_are_seen():
     ("dtype", "how", "message"),
     [
         ("float64", HALF, "precision 'bf16' needs a float32 model, not float64; omit it"),
-        ("float32", {"precision": "fp8"}, "precision must be 'bf16', or None for the model's own, not 'fp8'"),
-        ("float32", {"precision": True}, "precision must be 'bf16', or None for the model's own, not True"),
+        (
+            "float32",
+            {"precision": "fp8"},
+            "precision must be 'bf16', 'int8' to predict, or None for the model's own, not 'fp8'",
+        ),
+        (
+            "float32",
+            {"precision": True},
+            "precision must be 'bf16', 'int8' to predict, or None for the model's own, not True",
+        ),
     ],
 )
 def test_precisions_that_a_model_does_not_have(dtype, how, message):

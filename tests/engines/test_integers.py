@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,9 @@ from chainrule import (
     ConfigError,
     DataError,
     Dense,
+    Embedding,
+    Ensemble,
+    FormatError,
     LeakyReLU,
     MeanSquaredError,
     Model,
@@ -107,6 +113,72 @@ def test_other_networks_are_computed_by_the_graph():
     assert np.abs(found.predict_proba(X) - model.predict_proba(X)).max() < 0.05
 
 
+def test_a_model_predicts_by_its_ranges_until_it_is_trained_again(tmp_path: Path):
+    X = np.random.default_rng(4).normal(size=(300, 6)).astype(np.float32)
+    model = Model(Network(6, [Dense(32), ReLU(), Dense(3)], SoftmaxCrossEntropy()))
+    model.fit(X, np.arange(300) % 3, epochs=1)
+    exact, found = model.predict_proba(X), model.quantize(X).predict_proba(X, precision="int8")
+    assert 0 < np.abs(found - exact).max() < 0.02
+    np.testing.assert_array_equal(found, model.bind(precision="int8", rows=X).predict_proba(X))
+    np.testing.assert_array_equal(found[7:8], model.bind(precision="int8").predict_proba(X[7]))
+    np.testing.assert_array_equal(model.predict_proba(X), exact)
+    model.save(tmp_path / "net.safetensors")
+    for copied in (Model.load(tmp_path / "net.safetensors"), pickle.loads(pickle.dumps(model))):
+        assert copied.ranges == model.ranges and len(model.ranges) == 4
+        np.testing.assert_array_equal(copied.predict_proba(X, precision="int8"), found)
+    model.theta[:] *= 2  # in place, which any call must see
+    assert not np.array_equal(model.predict_proba(X, precision="int8"), found)
+    model.fit(X, np.arange(300) % 3, epochs=1)
+    with pytest.raises(ConfigError, match=r"since its last training; call quantize\(X_train\)"):
+        model.predict(X, precision="int8")
+
+
+@pytest.mark.parametrize("wrong", ["[]", "[[0.0, 1]]", "[[1.0, 200]]", "[[1.0]]", "3", "[[1e999, 0]]"])
+def test_ranges_that_a_file_cannot_have(tmp_path: Path, wrong: str):
+    X, path = np.eye(4), tmp_path / "net.safetensors"
+    model = chain([4, 3, 2], [ReLU], 0)
+    model.save(path, extra={"ranges": json.loads(wrong)})
+    if wrong == "[]":
+        with pytest.raises(ConfigError, match="call quantize"):
+            Model.load(path).predict(X, precision="int8")
+    else:
+        with pytest.raises(FormatError, match="the ranges of its 8-bit integers are malformed"):
+            Model.load(path)
+    members = Ensemble(model.network, 2)
+    members.save(path, extra={"ranges": [None]})
+    with pytest.raises(FormatError, match="ranges of 2 members"):
+        Ensemble.load(path)
+
+
+def test_members_and_networks_side_by_side(tmp_path: Path):
+    X = np.random.default_rng(5).normal(size=(200, 6))
+    members = Ensemble(Network(6, [Dense(16), Tanh(), Dense(2)], MeanSquaredError()), 3)
+    members.fit(X, X[:, :2], epochs=3)
+    found = members.quantize(X).predict(X, precision="int8")
+    each = [member.predict(X, precision="int8") for member in members]
+    np.testing.assert_allclose(found, np.mean(each, 0), rtol=1e-6, atol=1e-7)
+    assert 0 < np.abs(found - members.predict(X)).max() < 0.05
+    members.save(tmp_path / "net.safetensors")
+    again = Ensemble.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(again.predict(X, precision="int8"), found)
+    for engine in ("native", "reference"):
+        packed = members.pack().bind(engine=engine, precision="int8", rows=X)
+        assert np.abs(packed.outputs(X).reshape(200, 3, 2).mean(1) - found).max() < 0.05
+        each.append(packed.outputs(X))
+    np.testing.assert_array_equal(*each[-2:])
+
+
+def test_the_front_of_a_network_stays_in_float32():
+    X = np.random.default_rng(6).normal(size=(2100, 5)).astype(np.float32)
+    X[:, 0] = np.arange(2100) % 50
+    layers = [Embedding([(0, 50, 3)]), Dense(20), ReLU(), Residual([Dense(20), Tanh()]), Dense(2)]
+    model = Model(Network(5, layers, MeanSquaredError()), seed=1).quantize(X)
+    found = model.outputs(X, precision="int8")
+    assert 0 < np.abs(found - model.outputs(X)).max() < 0.05 * np.abs(found).max()
+    np.testing.assert_array_equal(model.outputs(X, precision="int8", engine="reference"), found)
+    np.testing.assert_array_equal(model.outputs(X[-1:], precision="int8"), found[-1:])
+
+
 def test_labels_scales_and_the_effect():
     rng = np.random.default_rng(3)
     X = rng.normal(size=(200, 4))
@@ -124,11 +196,11 @@ def test_labels_scales_and_the_effect():
 def test_bad_input_is_one_sentence():
     X = np.zeros((5, 4))
     model = chain([4, 3, 2], [ReLU], 0)
-    with pytest.raises(ConfigError, match="pass some hundreds, as rows="):
+    with pytest.raises(ConfigError, match=r"none since its last training; call quantize\(X_train\)"):
         model.bind(precision="int8")
     with pytest.raises(ConfigError, match="pass precision='int8', or omit them"):
         model.bind(rows=X)
-    with pytest.raises(ConfigError, match=r"model\.bind\(precision='int8', rows=X_train\)"):
+    with pytest.raises(ConfigError, match=r"call quantize\(X_train\)"):
         model.predict(X, precision="int8")
     with pytest.raises(ShapeError, match="rows"):
         model.bind(precision="int8", rows=X[:, :3])

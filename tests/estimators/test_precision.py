@@ -1,7 +1,8 @@
-"""Estimators predict by products of bfloat16 where they are asked to."""
+"""Estimators predict by products of bfloat16 or of 8-bit integers where they are asked to."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_precisions_that_an_estimator_does_not_have(rows: Any):
     exact, other = fitted(MLPRegressor, rows, NUMBER, dtype="float64"), fitted(MLPRegressor, rows, NUMBER)
     for net, precision, says in (
         (exact, "bf16", "precision 'bf16' needs a float32 model, not float64; omit it"),
-        (other, "fp8", "precision must be 'bf16', or None for the model's own, not 'fp8'"),
+        (other, "fp8", "precision must be 'bf16', 'int8' to predict, or None for the model's own, not 'fp8'"),
     ):
         few = rows[:1] if isinstance(rows, np.ndarray) else {name: cells[:1] for name, cells in rows.items()}
         for given in (rows, few):
@@ -68,3 +69,48 @@ def test_precisions_that_an_estimator_does_not_have(rows: Any):
                 net.predict(given, precision=precision)
         with pytest.raises(ConfigError, match=says):
             net.bind(precision=precision)
+
+
+PRESETS = {
+    "plain": {},
+    "members": {"n_members": 3},
+    "joined": {"preset": "tabm"},
+    "steps": {"preset": "realmlp"},
+}
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "fast", "few", "additive"])
+def test_products_of_integers(name: str, tmp_path: Path):
+    settings = PRESETS.get(name, {"preset": "additive" if name == "additive" else "fast"})
+    settings = {**settings, "max_iter": 2} if "preset" in settings else {**FIT, **settings}
+    rows, y = (X[:60], NUMBER[:60]) if name == "few" else (X, NUMBER)
+    net = MLPRegressor(**{"preprocess": "auto", "random_state": 0, **settings}).fit(rows, y)
+    full = net.predict(rows)
+    with pytest.raises(ConfigError, match=r"call quantize\(X_train\)"):
+        net.predict(rows, precision="int8")
+    found = net.quantize(rows).predict(rows, precision="int8")
+    assert 0 < np.abs(found - full).max() < 0.1 * np.ptp(full)
+    np.testing.assert_allclose(net.predict(rows[:3], precision="int8"), found[:3], rtol=1e-6)
+    np.testing.assert_allclose(net.bind(precision="int8").predict(rows[4]), found[4], rtol=1e-6)
+    np.testing.assert_array_equal(net.predict(rows), full)
+    net.save(tmp_path / "net.safetensors")
+    again = MLPRegressor.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(again.predict(rows, precision="int8"), found)
+
+
+@pytest.mark.slow
+def test_a_race_in_integers(tmp_path: Path):
+    net = MLPClassifier(preset="best", max_iter=2, random_state=0, time_limit=20).fit(X, KIND).quantize(X)
+    full, found = net.predict_proba(X), net.predict_proba(X, precision="int8")
+    assert 0 < np.abs(full - found).max() < 0.2
+    np.testing.assert_allclose(net.bind(precision="int8").predict_proba(X[3]), found[3], rtol=1e-5)
+    net.save(tmp_path / "net.safetensors")
+    again = MLPClassifier.load(tmp_path / "net.safetensors").predict_proba(X, precision="int8")
+    np.testing.assert_allclose(again, found, rtol=1e-12)
+
+
+def test_few_rows_see_new_ranges():
+    net = fitted(MLPRegressor, X, NUMBER).quantize(X)
+    before = net.predict(X[:2], precision="int8")
+    wide = net.quantize(100 * X).predict(X[:2], precision="int8")
+    assert not np.array_equal(wide, before)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, load
+from chainrule import ConfigError, Ensemble, MLPClassifier, MLPRegressor, Model, load
 from chainrule.serve.answering import load as load_served
 from chainrule.serve.bodies import Limits, TooMuchError
 from chainrule.serve.large import Form, read
@@ -95,6 +96,23 @@ def test_products_of_bfloat16(models: dict[str, Any], served: dict[str, Served],
         said = [each["spread"] for each in server.predict(rows, many)]
         of_each = [list(each.values()) if isinstance(each, dict) else each for each in said]
         np.testing.assert_allclose(np.ravel(of_each), np.ravel(apart), rtol=1e-4, atol=1e-7)
+    server.service.close()
+
+
+@pytest.mark.parametrize("name", ["labels", "members", "numbers", "network", "ensemble"])
+def test_products_of_integers(models: dict[str, Any], tmp_path: Path, name: str):
+    """With the bits of the model's own, where it was quantized before it was saved."""
+    rows: Any = [row(i) for i in range(12)] if name in ("labels", "members", "numbers") else ARRAY
+    kinds = {"numbers": MLPRegressor, "network": Model, "ensemble": Ensemble}
+    own, path = kinds.get(name, MLPClassifier).load(models[name]), tmp_path / "net.safetensors"
+    with pytest.raises(ConfigError, match="call quantize"):
+        Served(models[name], precision="int8")
+    own.quantize(rows).save(path)
+    server = Served(path, precision="int8")
+    found = server.predict(rows if isinstance(rows, list) else rows.tolist())
+    ask = own.predict if "probabilities" not in found[0] else own.predict_proba
+    np.testing.assert_allclose(figures(found), np.ravel(ask(rows, precision="int8")), rtol=2e-6, atol=1e-6)
+    assert not np.allclose(figures(found), np.ravel(ask(rows)), rtol=1e-5, atol=1e-5)
     server.service.close()
 
 

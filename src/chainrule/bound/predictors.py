@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from chainrule.bound.rows import ArrayRow, Row, RowInputs, TableRow
 from chainrule.data.frames import has_few_rows
 from chainrule.data.samples import TargetScale, side_by_side
-from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.fitting import covering
 from chainrule.fitting.held import KeptRows
@@ -24,6 +23,7 @@ from chainrule.race.blend import RaceResult
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
 from chainrule.trained.evaluation import average, disagreement
+from chainrule.trained.trained import SeenModel
 
 
 class BoundNetworks(Protocol):
@@ -155,8 +155,7 @@ def _form(result: FitResult) -> tuple[object, ...]:
 
 def _walk(model: Model, engine: str, precision: str | None) -> Callable[[Row, NDArray[Any]], None]:
     """Return what writes a network's outputs of a row into an array (1, fan_out)."""
-    chosen = select(engine, Plan(model.network, dtype=model.theta.dtype, precision=precision))
-    bound = chosen.bind(model.network, model.theta, model.states, 1, precision=precision)
+    bound = model.walk(engine, 1, precision)
     quick = getattr(bound, "row", None)
 
     def slowly(row: Row, out: NDArray[Any]) -> None:
@@ -210,32 +209,6 @@ class FewAnswers(NamedTuple):
     """probabilities or means (n, outputs)"""
 
 
-class SeenModel:
-    """What the outputs of a model depend on, as it was; its arrays may be written to at any time."""
-
-    def __init__(self, model: Model) -> None:
-        """Copy the numbers."""
-        self.model, self.network, self.scale = model, model.network, model.target_scale
-        self.dtype, self.theta = model.theta.dtype, bytearray(np.ascontiguousarray(model.theta))
-        self.states = {name: [np.array(each) for each in state] for name, state in model.states.items()}
-
-    def is_same(self) -> bool:
-        """Return whether the model is still as it was, to the bit: a megabyte takes 30 µs."""
-        model = self.model
-        theta = model.theta
-        return (
-            model.network is self.network
-            and model.target_scale is self.scale
-            and theta.dtype == self.dtype
-            and bool(self.theta == np.ascontiguousarray(theta))  # bytes
-            and (model.states.keys() == self.states.keys())
-            and all(self._has(name, state) for name, state in model.states.items())
-        )
-
-    def _has(self, name: str, state: Sequence[NDArray[Any]]) -> bool:
-        return all(np.array_equal(a, b) for a, b in zip(self.states[name], state, strict=True))
-
-
 class FewRows:
     """Answers few rows of a table by what `TableRow` prepares and the native engine holds. Threads may share it."""
 
@@ -260,7 +233,7 @@ class FewRows:
             and all(
                 each.learned_ is learned and each.crossed_ is pairs for each, learned, pairs in self.learned
             )
-            and all(model.is_same() for model in self.models)
+            and (not self.models or all(map(SeenModel.is_same, self.models, self.result.networks)))
         )
 
     def answers(self, X: object) -> FewAnswers | None:

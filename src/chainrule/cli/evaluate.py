@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chainrule.datasets import Dataset
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.data import Data
+    from chainrule.recipe.judge import Judgement
     from chainrule.recipe.later_tables import Known
     from chainrule.recipe.settings import Settings
 
@@ -35,6 +36,7 @@ def evaluate(
     header: options.Header = None,
     sheet: options.Sheet = None,
     engine: options.Engine = "auto",
+    precision: options.Precision = None,
     lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -50,7 +52,7 @@ def evaluate(
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
-    chosen, table = load_with_table(model, header, sheet)
+    chosen, table = load_with_table(model, header, sheet, precision)
     if data.lower().endswith(TABLES):
         whole, found, run = table_of_run(model, chosen, table, data)
     else:
@@ -76,30 +78,45 @@ def evaluate(
             chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own]
         )
     label = positive_of(chosen, positive)
-    outputs = None
-    if table is not None and data.lower().endswith(TABLES):
-        asked = name if found.test is not None else "all"
-        if table.average is not None:
-            outputs = average_of(model, chosen, table, data, asked)
-        elif table.exposure is not None:
-            from chainrule.recipe.table_data import log_exposure
-
-            columns, _, rows = rows_of_part(model, chosen, table, data, asked)
-            outputs = chosen.outputs(samples, engine=engine) + log_exposure(columns, table.exposure, rows)
     said, how = "given" if name == "all" else name, decision_in(model, table)
-    judgement = judge(
-        *(chosen, samples), part=said, positive=label, engine=engine, outputs=outputs, decision=how
-    )
+
+    def judged(precision: str | None) -> Judgement:
+        """Return the metrics of predictions in a precision."""
+        outputs = None
+        if table is not None and data.lower().endswith(TABLES):
+            asked = name if found.test is not None else "all"
+            if table.average is not None:
+                outputs = average_of(model, chosen, table, data, asked, precision)
+            elif table.exposure is not None:
+                from chainrule.recipe.table_data import log_exposure
+
+                columns, _, rows = rows_of_part(model, chosen, table, data, asked)
+                outputs = chosen.outputs(samples, engine=engine, precision=precision)
+                outputs = outputs + log_exposure(columns, table.exposure, rows)
+        return judge(
+            *(chosen, samples),
+            part=said,
+            positive=label,
+            engine=engine,
+            precision=precision,
+            outputs=outputs,
+            decision=how,
+        )
+
+    judgement = judged(precision)
+    exact = None if precision is None else judged(None).metrics
     learned = None if run is None else run.train.n if name in ("train", "all") else 0
     if as_json:
-        output.print_json(judgement.to_json() | {"learned_from": learned})
+        beside = {} if exact is None else {"metrics_exact": exact}
+        output.print_json(judgement.to_json() | beside | {"learned_from": learned})
         return
     out = output.console()
     part_said = words.model.PARTS.get(judgement.part, judgement.part)
     out.print(f"[bold]{words.command.on_samples(judgement.n, part_said)}[/bold]")
     if run is not None:
         explain_part(out, run, name, is_asked=part is not None)
-    output.show_judgement(out, judgement)
+    both = None if exact is None else {str(precision): judgement.metrics, str(chosen.dtype): exact}
+    output.show_judgement(out, judgement, both)
     output.show_decision(out, judgement)
 
 
@@ -122,12 +139,14 @@ def table_of_run(
     return whole, Data(whole.name, path, path, whole), None
 
 
-def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part: str) -> Any:
+def average_of(
+    text: str, model: Model | Ensemble, table: Known, path: str, part: str, precision: str | None
+) -> Any:
     """Return the outputs of an average of networks on a part of a table, as `rows_of_part`."""
     from chainrule.recipe import averages
 
     columns, target, rows = rows_of_part(text, model, table, path, part)
-    return averages.outputs_of_rows(table.average, columns, target, rows)
+    return averages.outputs_of_rows(table.average, columns, target, rows, precision)
 
 
 def rows_of_part(

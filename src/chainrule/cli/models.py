@@ -16,20 +16,29 @@ if TYPE_CHECKING:
 
 
 def load_with_table(
-    text: str, header: int | None = None, sheet: str | None = None
+    text: str, header: int | None = None, sheet: str | None = None, precision: str | None = None
 ) -> tuple[Model | Ensemble, Known | None]:
     """Read MODEL, and the metadata of the table that it was trained on, None if there is none.
 
     header, sheet: where the tables lie that are read for it, as `chainrule.datasets.read_table` takes them.
+    precision: in which it predicts; for "int8" the data of its run are read, where its file has no ranges.
     """
     path = model_file(text)
     model, metadata = load_any(path)
-    if not {"estimator", "table"} & metadata.keys():
-        return model, None
-    from chainrule.recipe import averages, later_tables
+    table = None
+    if {"estimator", "table"} & metadata.keys():
+        from chainrule.recipe import averages, later_tables
 
-    table = later_tables.known(metadata, path)
-    return model, table and table.laid_out(header, sheet)._replace(average=averages.in_file(metadata, path))
+        table = later_tables.known(metadata, path)
+        table = table and table.laid_out(header, sheet)._replace(average=averages.in_file(metadata, path))
+    if precision == "int8":
+        from chainrule.model import Model
+        from chainrule.recipe.exported import matrix_of, own_data
+
+        known = [each.ranges for each in ([model] if isinstance(model, Model) else model)]
+        if None in known and (data := own_data(path)) is not None:
+            model.quantize(matrix_of(data, table, path))
+    return model, table
 
 
 def load_estimator(

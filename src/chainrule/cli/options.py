@@ -177,7 +177,8 @@ MaxConnections = Annotated[int, Option("--connections", min=1, help="Maximum con
 MaxSeconds = Annotated[float, Option(min=0.1, help="Seconds in which a request must arrive.")]
 BatchRows = Annotated[int, Option(min=1, help="Rows of concurrent requests that are predicted at once.")]
 Precision = Annotated[
-    str | None, Option(help="bf16 to predict by matrix products of bfloat16.", show_default="the model's")
+    str | None,
+    Option(help="bf16 or int8: predict by products of bfloat16, or of integers.", show_default="the model's"),
 ]
 BatchDelay = Annotated[
     float,

@@ -66,8 +66,8 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def metric_lines(metrics: Mapping[str, float], positive: object = None) -> Table:
-    """Return lines of name and value. positive: of two classes, the positive one."""
+def metric_lines(metrics: Mapping[str, Mapping[str, float]], positive: object = None) -> Table:
+    """Return lines of name and value. metrics: by the head of a column.  positive: of two classes, the positive one."""
     from rich.table import Table
     from rich.text import Text
 
@@ -75,10 +75,14 @@ def metric_lines(metrics: Mapping[str, float], positive: object = None) -> Table
 
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
-    table.add_column(justify="right")
-    for name, value in metrics.items():
-        shown = words.phrases.UNDEFINED if math.isnan(value) else quantity(value)
-        table.add_row(words.phrases.spoken(name), shown)
+    for _ in metrics:
+        table.add_column(justify="right")
+    if len(metrics) > 1:
+        table.add_row("", *metrics)
+    for name in next(iter(metrics.values())):
+        values = (each[name] for each in metrics.values())
+        shown = (words.phrases.UNDEFINED if math.isnan(value) else quantity(value) for value in values)
+        table.add_row(words.phrases.spoken(name), *shown)
     if positive is not None:
         table.add_row(words.model.POSITIVE, Text(plain(str(positive))))
     return table
@@ -147,9 +151,11 @@ def show_confusion(out: Console, matrix: object, labels: Sequence[str]) -> None:
     out.print(table if table.row_count else words.command.NO_CONFUSION)
 
 
-def show_judgement(out: Console, judgement: Judgement) -> None:
-    """Print the metrics and the confusion matrix."""
-    out.print(metric_lines(judgement.metrics, judgement.positive))
+def show_judgement(
+    out: Console, judgement: Judgement, metrics: Mapping[str, Mapping[str, float]] | None = None
+) -> None:
+    """Print the metrics and the confusion matrix. metrics: in several precisions, by name; None for those alone."""
+    out.print(metric_lines(metrics or {"": judgement.metrics}, judgement.positive))
     if (matrix := judgement.matrix) is not None:
         show_confusion(out, matrix, judgement.labels)
 

@@ -189,7 +189,7 @@ def predict(
     from chainrule.cli.models import load_with_table, model_file, with_table
     from chainrule.model import Model
 
-    chosen, table = load_with_table(model, header, sheet)
+    chosen, table = load_with_table(model, header, sheet, precision)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
         raise ConfigError(
             f"--spread compares the members of an ensemble, but {model} is one network; train with --members."

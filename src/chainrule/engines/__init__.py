@@ -37,11 +37,10 @@ def check_precision(precision: object, dtype: DTypeLike) -> None:
     if precision is None:
         return
     if precision == "int8":
-        raise ConfigError(
-            "precision 'int8' needs the ranges of training rows: call model.bind(precision='int8', rows=X_train)."
-        )
+        name = option("precision", "precision 'int8'", "int8")
+        raise ConfigError(f"{name} is for predictions of a trained model; train with bf16, or omit it.")
     if precision != "bf16":
-        known = instead("'bf16', or None for the model's own", "bf16")
+        known = instead("'bf16', 'int8' to predict, or None for the model's own", "bf16, or int8 to predict")
         raise ConfigError(f"{option('precision')} must be {known}, not {precision!r}.")
     if np.dtype(dtype) != np.float32:
         name = option("precision", "precision 'bf16'", "bf16")

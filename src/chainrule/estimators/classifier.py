@@ -126,7 +126,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     def predict(self, X: Table, *, precision: str | None = None) -> Any:
         """Predict labels (n,), or 0 and 1 (n, labels) for multilabel data.
 
-        precision: "bf16" for matrix products of bfloat16, as in `Model.predict`; None for the networks' own.
+        precision: "bf16" for matrix products of bfloat16, "int8" of 8-bit integers, as in `Model.predict`; None for the
+        networks' own.
         """
         return self._predictions(X, precision)
 

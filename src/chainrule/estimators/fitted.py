@@ -33,7 +33,8 @@ from chainrule.model import Ensemble, Model, load_any
 from chainrule.race import files as best_files
 from chainrule.race.blend import Blend, RaceResult
 from chainrule.race.report import RaceReport
-from chainrule.tables.structure import Table
+from chainrule.tables.rows import rows_of
+from chainrule.tables.structure import Table, count_of
 from chainrule.trained.persistence import Custom
 from chainrule.trust.seen import read_columns
 
@@ -126,6 +127,20 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         """
         result = self._fitted
         return result.shown_spread(result.spread(X, self.engine, self._check_array, precision))
+
+    def quantize(self, X: Table) -> Self:
+        """Measure the ranges of the networks' values on rows, for `predict(X, precision="int8")`; return the estimator.
+
+            estimator.fit(X, y).quantize(X).save("fast.safetensors")
+
+        X: training rows, as for `predict`. A file keeps the ranges, and no rows; see `Model.quantize`, also for errors.
+        """
+        from chainrule.model.integers import spaced
+
+        result, n = self._fitted, count_of(X)
+        some = X if n is None else rows_of(X, spaced(n))
+        result.quantize(result.prepare(some, self._check_array))
+        return self
 
     def _bind(self, kind: type[AnyBound], precision: str | None) -> AnyBound:
         """Return a snapshot that answers one row."""

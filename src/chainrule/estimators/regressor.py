@@ -76,7 +76,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
 
         exposure: after a fit with one, (n,) numbers by which rates are multiplied, one number, or the name of a column;
         None for the column of the fit, and where X does not have it, for the rates themselves.
-        precision: "bf16" for matrix products of bfloat16, as in `Model.predict`; None for the networks' own.
+        precision: "bf16" for matrix products of bfloat16, "int8" of 8-bit integers, as in `Model.predict`; None for the
+        networks' own.
         """
         found: NDArray[Any] = self._predictions(X, precision)
         return times_exposure(found, exposure_of(X, exposure, self._fitted.exposure, len(found)))

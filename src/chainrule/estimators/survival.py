@@ -84,7 +84,8 @@ class MLPSurvival(MLPEstimator):
     def predict(self, X: Table, *, precision: str | None = None) -> NDArray[np.float64]:
         """Predict the median time (n,), at which S is 1/2; infinity where S stays above 1/2 until the last event of y.
 
-        precision: "bf16" for matrix products of bfloat16, as in `Model.predict`; None for the networks' own.
+        precision: "bf16" for matrix products of bfloat16, "int8" of 8-bit integers, as in `Model.predict`; None for the
+        networks' own.
         """
         found: NDArray[np.float64] = self._predictions(X, precision)
         return found

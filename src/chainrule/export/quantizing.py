@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.graph.answers import GroupSoftmax, LargestColumn
@@ -24,7 +24,7 @@ from chainrule.graph.integers import (
     ToInt8,
 )
 from chainrule.graph.numbers import Affine, Elementwise, GroupedAffine
-from chainrule.graph.operation import Array
+from chainrule.graph.operation import NUMBERS, Array
 from chainrule.graph.step import GraphStep
 
 INT8_DTYPE = "int8"
@@ -33,6 +33,9 @@ ALL = np.arange(LOWEST, HIGHEST + 1, dtype=np.int8)
 """Every integer, in the order of a table."""
 LARGEST_BIAS = 2**30
 """In steps of a sum: of a bias beyond it, the weights' scale is made larger."""
+
+
+NO_DENSE = "8-bit integers are for dense layers, and the model has none; use float32."
 
 
 class Int8Range(NamedTuple):
@@ -45,6 +48,10 @@ class Int8Range(NamedTuple):
     def numbers(self) -> NDArray[np.float64]:
         """Return the numbers of all 256 integers."""
         return (ALL.astype(np.float64) - self.zero) * self.scale
+
+
+NO_RANGE = Int8Range(1.0, 0)
+"""That of values that are all 0, and of codes and texts, which no integer stands for."""
 
 
 class Int8Layer(NamedTuple):
@@ -86,9 +93,10 @@ def range_of(values: Array) -> Int8Range:
     """
     finite = values[np.isfinite(values)]
     low, high = min(0.0, float(finite.min(initial=0.0))), max(0.0, float(finite.max(initial=0.0)))
-    scale = np.float32((high - low) / 255)
+    with np.errstate(over="ignore"):
+        scale = np.float32((high - low) / 255)
     if not (np.isfinite(scale) and scale > np.finfo(np.float32).tiny):
-        return Int8Range(1.0, 0)
+        return NO_RANGE
     zero = int(np.clip(np.round(LOWEST - low / float(scale)), LOWEST, HIGHEST))
     return Int8Range(float(scale), zero)
 
@@ -183,6 +191,15 @@ class _Made:
         return self._made["int8"]
 
 
+def ranges_of(
+    graph: ComputationGraph, inputs: Mapping[str, Any], dtype: DTypeLike = "float32"
+) -> tuple[Int8Range, ...]:
+    """Return the range of each step's value on rows, as `ComputationGraph.run` takes them."""
+    is_number = [step.makes == NUMBERS for step in graph.steps]
+    values = graph.values(inputs, dtype)
+    return tuple(range_of(value) if has else NO_RANGE for value, has in zip(values, is_number, strict=True))
+
+
 def in_int8(graph: ComputationGraph, inputs: Mapping[str, Any]) -> InInt8:
     """Return the graph with its dense layers, and functions of each number behind them, in 8-bit integers.
 
@@ -191,11 +208,16 @@ def in_int8(graph: ComputationGraph, inputs: Mapping[str, Any]) -> InInt8:
     table, sums of several values and the answer stay as they are. Raises ConfigError without a dense layer, and where a
     sum could be beyond 32 bits.
     """
-    made = _Quantizing(graph, graph.values(inputs, "float32"))
+    return in_ranges(graph, ranges_of(graph, inputs))
+
+
+def in_ranges(graph: ComputationGraph, ranges: Sequence[Int8Range]) -> InInt8:
+    """Return the same by the ranges of the values of its steps, see `ranges_of`."""
+    made = _Quantizing(graph, ranges)
     for k, step in enumerate(graph.steps):
         made.step(k, step)
     if not made.layers:
-        raise ConfigError("8-bit integers are for dense layers, and the model has none; use float32.")
+        raise ConfigError(NO_DENSE)
     outputs = {name: made.made[k].numbers().number for name, k in graph.outputs.items()}
     return InInt8(replace(graph, steps=tuple(made.build.steps), outputs=outputs), tuple(made.layers))
 
@@ -203,8 +225,8 @@ def in_int8(graph: ComputationGraph, inputs: Mapping[str, Any]) -> InInt8:
 class _Quantizing:
     """The steps of a float graph, one after the other, in integers where they have a form in them."""
 
-    def __init__(self, graph: ComputationGraph, values: list[Array]) -> None:
-        self.graph, self.values, self.build = graph, values, GraphBuilder()
+    def __init__(self, graph: ComputationGraph, ranges: Sequence[Int8Range]) -> None:
+        self.graph, self.ranges, self.build = graph, ranges, GraphBuilder()
         self.made: list[_Made] = []
         self.layers: list[Int8Layer] = []
         self.readers: list[list[int]] = [[] for _ in graph.steps]
@@ -218,7 +240,7 @@ class _Quantizing:
 
     def range(self, k: int) -> Int8Range:
         """Return what the integers of a step stand for."""
-        return self.made[k].range or range_of(self.values[k])
+        return self.made[k].range or self.ranges[k]
 
     def of_numbers(self, k: int, numbers: Callable[[], GraphValue]) -> _Made:
         """Return a step in numbers, which become integers where a dense layer reads them."""
@@ -258,7 +280,7 @@ class _Quantizing:
         behind = self.graph.steps[after[0]].operation if len(after) == 1 else None
         is_relu = isinstance(behind, Elementwise) and behind.function == "relu" and k not in self.behind
         exact = after[0] if is_relu else k
-        own = range_of(self.values[exact])
+        own = self.ranges[exact]
         value = self.made[step.reads[0]].int8()
         integers = int8_affine(operation, self.range(step.reads[0]), own, is_relu, step.of)
         made = self.build.add(integers, value, of=step.of)
@@ -269,7 +291,7 @@ class _Quantizing:
         read = step.reads[0]
         with np.errstate(all="ignore"):
             results = operation.compute(self.range(read).numbers())
-        own = range_of(self.values[k])
+        own = self.ranges[k]
 
         def int8() -> GraphValue:
             table = ToInt8(*own).compute(results)

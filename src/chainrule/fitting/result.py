@@ -275,6 +275,11 @@ class FitResult:
             predicted: NDArray[Any] = self.model.network.loss.predict(out)
         return predicted if isinstance(self.targets, Labels) else self.targets.uncrossed(predicted)
 
+    def quantize(self, inputs: Sequence[NDArray[Any]]) -> None:
+        """Measure the ranges of the networks' values on prepared rows, see `Model.quantize`."""
+        for part, at in zip(self.parts, self.preparations[1], strict=False):
+            part.model.quantize(inputs[at])
+
     def engine_of(self, engine: str) -> str:
         """Return the engine by which it answers. engine: that of its estimator."""
         return engine

@@ -22,7 +22,7 @@ from chainrule.network.start import MEMORY
 from chainrule.network.summary import Summary
 from chainrule.trained import persistence
 from chainrule.trained.evaluation import BATCH, KeptWalks, average, disagreement, outputs_of_each
-from chainrule.trained.files import FileMixin
+from chainrule.trained.files import FileMixin, ranges_in
 from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History
 
@@ -282,10 +282,18 @@ class Ensemble(FileMixin):
         self._warn_if_untrained()
         return disagreement(self.network, out)
 
+    def quantize(self, X: RowsLike) -> Self:
+        """Measure the ranges of every member's values, as `Model.quantize` does; return the ensemble."""
+        for member in self.members:
+            member.quantize(X)
+        return self
+
     def _walk_each(
         self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None
     ) -> NDArray[Any]:
         members = self._live()
+        if precision == "int8":
+            return np.stack([m.raw_outputs(X, engine, batch_size, precision) for m in members])
         thetas, states = [m.theta for m in members], [m.states for m in members]
         walks = self._kept.of(self.network, thetas[0].dtype, engine, X.shape[0], precision)
         if walks is None:
@@ -303,12 +311,13 @@ class Ensemble(FileMixin):
     def _warn_if_untrained(self) -> None:
         self.members[0]._warn_if_untrained()
 
-    def bind(self, *, engine: str = "auto", precision: str | None = None) -> Predictor:
+    def bind(self, *, engine: str = "auto", precision: str | None = None, rows: RowsLike = None) -> Predictor:
         """Return a snapshot of `pack()` with `predict`, `predict_proba` and `outputs`, for one row in microseconds.
 
-        Its outputs (n, members * outputs) are those of all members. Raises ConfigError as `pack`.
+        Its outputs (n, members * outputs) are those of all members. precision, rows: as in `Model.bind`; "int8" needs
+        the rows. Raises ConfigError as `pack`.
         """
-        return self.pack().bind(engine=engine, precision=precision)
+        return self.pack().bind(engine=engine, precision=precision, rows=rows)
 
     def pack(self) -> Model:
         """Return one model with the members side by side in columns, which predicts the same up to rounding.
@@ -360,7 +369,8 @@ class Ensemble(FileMixin):
         return self.members[0].summary(batch_size)
 
     def _metadata(self) -> dict[str, Any]:
-        return super()._metadata() | {"seeds": self.seeds}
+        ranges = [member.ranges for member in self.members]
+        return super()._metadata() | {"seeds": self.seeds} | ({} if None in ranges else {"ranges": ranges})
 
     def _states_of_file(self) -> list[dict[str, Any]]:
         return [member.states for member in self.members]
@@ -372,7 +382,9 @@ class Ensemble(FileMixin):
             seeds = [checks.check_seed(seed, "seeds") for seed in saved.extra["seeds"]]
         except ConfigError as error:
             raise FormatError(f"{path}: the metadata is malformed ({error})") from error
-        members = []
+        members, ranges = [], saved.extra.get("ranges", [None] * len(seeds))
+        if not isinstance(ranges, list) or len(ranges) != len(seeds):
+            raise FormatError(f"{path}: the metadata is malformed (ranges of {len(seeds)} members).")
         for i, seed in enumerate(seeds):
             member = Model.with_theta(saved.network, saved.theta[i], seed=seed)
             states = {
@@ -384,6 +396,8 @@ class Ensemble(FileMixin):
         found = cls.__new__(cls)
         found._hold(members)
         found.take_metadata(path, saved.extra)
+        for member, own in zip(members, ranges, strict=True):
+            member.keep_ranges(ranges_in(path, own))
         return found
 
     def __getstate__(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from chainrule.network.network import Network
 from chainrule.network.start import MEMORY, rows_to_start_on, start_on, with_head
 from chainrule.trained.persistence import Custom
 from chainrule.trained.predictor import Predictor
-from chainrule.trained.trained import Trained
+from chainrule.trained.trained import RowsWalk, SeenModel, Trained
 from chainrule.training.history import History
 
 if TYPE_CHECKING:
@@ -472,21 +472,14 @@ class Model(Trained, Shown):
     ) -> Predictor:
         """Return a snapshot of the model with `predict`, `predict_proba` and `outputs`, for one row in microseconds.
 
-        precision: as in `predict`; or "int8" for dense layers that are products of 8-bit integers,
-
-            q = round(x / scale) + zero,  out = clip(round(factor ((q - zero) W + bias)) + zero_out, -128, 127)
-
-        exact on every processor, with a scale for each value and each column of W. Their ranges are measured on `rows`,
-        some hundreds of training samples (n, inputs); print the `effect` of what is returned: it says what the integers
-        do to the answers.
+        precision: as in `predict`; "int8" by the ranges of `quantize`, or of `rows`, some hundreds of samples (n,
+        inputs): then print the `effect` of what is returned, which says what the integers do to the answers.
 
             fast = model.bind(precision="int8", rows=X_train[:1000])
             fast.predict(X_test)
             print(fast.effect)
 
-        Raises ConfigError for rows without "int8" or "int8" without rows, and for a network without a dense layer.
-        Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-        Inference", CVPR 2018.
+        Raises ConfigError for rows without "int8", and for "int8" without ranges.
         """
         if precision != "int8":
             if rows is not None:
@@ -497,6 +490,48 @@ class Model(Trained, Shown):
         from chainrule.model.integers import IntegerPredictor
 
         return IntegerPredictor(self, engine, rows)
+
+    def quantize(self, X: RowsLike) -> Self:
+        """Measure the ranges of the model's values on rows, for predictions by 8-bit integers; return the model.
+
+            model.quantize(X_train).predict(X_test, precision="int8")
+
+        Dense layers are then products of integers, exact on every processor:
+
+            q = round(x / scale) + zero,  out = clip(round(factor ((q - zero) W + bias)) + zero_out, -128, 127)
+
+        with a scale for each value and each column of W. A file keeps the scales and zeros of the values, and no rows;
+        further training forgets them.
+        X: (n, inputs), training samples, of which up to 1,000 are taken.
+        Raises ConfigError for a network without a dense layer, ShapeError and DataError for X as in `predict`.
+        Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+        Inference", CVPR 2018.
+        """
+        from chainrule.model.integers import measured
+
+        self.keep_ranges(measured(self, self._checked_rows(X)))
+        return self
+
+    def walk(self, engine: str, rows: int, precision: str | None = None) -> RowsWalk:
+        """Return the forward pass as `Trained.walk` does; of "int8" by the ranges of `quantize`."""
+        if precision != "int8":
+            return super().walk(engine, rows, precision)
+        from chainrule.model.integers import walk_of
+
+        return walk_of(self, engine)
+
+    def raw_outputs(
+        self, X: RowsLike, engine: str, batch_size: int, precision: str | None = None
+    ) -> NDArray[Any]:
+        """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
+        if precision != "int8":
+            return super().raw_outputs(X, engine, batch_size, precision)
+
+        def make() -> tuple[tuple[str, SeenModel], RowsWalk]:
+            return (engine, SeenModel(self)), self.walk(engine, batch_size, precision)
+
+        walk: RowsWalk = self._kept.other(lambda of: of[0] == engine and of[1].is_same(self), make)
+        return walk(X)
 
     def graph(self) -> ComputationGraph:
         """Return what the model computes, from a matrix of inputs to its prediction, as a graph of named operations.

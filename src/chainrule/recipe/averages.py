@@ -39,7 +39,9 @@ def estimator_of(
     return kind.load(path)
 
 
-def outputs(estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any]) -> NDArray[np.float64]:
+def outputs(
+    estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any], precision: str | None = None
+) -> NDArray[np.float64]:
     """Return the average for a table in the form of the outputs of the estimator's `model_`: (n, fan_out).
 
     For classes these are log p, and log(p / (1 - p)) for a single output, for amounts the logarithm of the mean, with
@@ -47,18 +49,24 @@ def outputs(estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any])
     """
     model = estimator.model_
     if model.task == "regression":
-        out = np.asarray(estimator.predict(columns), np.float64)
+        out = np.asarray(estimator.predict(columns, precision=precision), np.float64)
         out = out.reshape(len(out), -1)
         if isinstance(model.network.loss.of_member, LogLink):
             out = np.log(np.maximum(out, TINY))
     else:
-        logs = np.log(np.maximum(np.asarray(estimator.predict_proba(columns), np.float64), TINY))
+        shares = np.asarray(estimator.predict_proba(columns, precision=precision), np.float64)
+        logs = np.log(np.maximum(shares, TINY))
         out = logs[:, 1:] - logs[:, :1] if model.task == "binary" else logs
     return np.tile(out, model.network.fan_out // out.shape[1])  # if a network itself has members
 
 
 def outputs_of_rows(
-    estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
+    estimator: MLPClassifier | MLPRegressor,
+    columns: Mapping[str, Any],
+    target: str,
+    rows: NDArray[np.int64],
+    precision: str | None = None,
 ) -> NDArray[np.float64]:
     """Return `outputs` for some rows of a table that also has the target."""
-    return outputs(estimator, rows_of({name: v for name, v in columns.items() if name != target}, rows))
+    some = rows_of({name: v for name, v in columns.items() if name != target}, rows)
+    return outputs(estimator, some, precision)

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import threading
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,6 +134,8 @@ class ByEstimator(NamedTuple):
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
         if run.settings.has_demands:
             demands.decide(estimator, demands.demanded(run.settings, run.table.target))
+        with suppress(ConfigError):  # the networks may have no dense layers
+            estimator.quantize(given.X)
         history = estimator.model_.history
         if not self.is_race and not len(history) and (interrupted or history.stopped is None):
             raise KeyboardInterrupt

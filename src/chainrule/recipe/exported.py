@@ -58,7 +58,7 @@ def exported(
         return estimator.export(path, given, **settings)
     matrix: NDArray[Any] | None = None
     if asked is not None:
-        matrix = later_tables.inputs_of(asked, table)[1] if is_table(asked) else samples_of(asked, file)
+        matrix = matrix_of(asked, table, file)
     made = model.export(path, matrix, **settings)
     return made if table is None else replace(made, left_out=(*made.left_out, WITHOUT_ESTIMATOR))
 
@@ -73,6 +73,11 @@ def estimator_rows(table: later_tables.Known | None, text: str, file: Path) -> A
     if not is_table(text):
         return samples_of(text, file)
     return read_columns(text) if table is None else read_columns(text, table.layout)
+
+
+def matrix_of(text: str, table: later_tables.Known | None, file: Path) -> NDArray[Any]:
+    """Return the rows of a table, prepared, or of other data, as a network takes them."""
+    return later_tables.inputs_of(text, table)[1] if is_table(text) else samples_of(text, file)
 
 
 def samples_of(text: str, file: Path) -> NDArray[Any]:

@@ -80,6 +80,7 @@ def judge(
     part: str = "given",
     positive: object = None,
     engine: str = "auto",
+    precision: str | None = None,
     outputs: NDArray[Any] | None = None,
     metrics: dict[str, float] | None = None,
     decision: Decision | None = None,
@@ -89,11 +90,12 @@ def judge(
     The worst mistakes have the smallest probability of the true class, or the largest squared error.
     samples: from `Model.check_samples`; their values are not checked again.  part: their name, such as test.
     positive: of two classes the positive one for precision, recall and so on, by default the one that sorts last.
+    engine, precision: as in `Model.outputs`.
     outputs: (n, outputs) in the form of `Model.outputs` that others than the model give, such as an average; they are
     not clipped to the range of its targets. Computed by the model if not given.  metrics: likewise.
     decision: how labels are chosen of probabilities; None for the likeliest.
     """
-    out = model.outputs(samples, engine=engine) if outputs is None else outputs
+    out = model.outputs(samples, engine=engine, precision=precision) if outputs is None else outputs
     if outputs is not None and (scale := model.target_scale) is not None:
         model = copy.copy(model)
         model.target_scale = scale._replace(low=None, high=None)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.frames import places
-from chainrule.engines import ForwardWalk, Plan, check_precision, select
+from chainrule.engines import Plan, check_precision, select
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.fitting import covering
@@ -198,7 +198,7 @@ class EstimatorAnswers:
         self.estimator = as_fitted(estimator, result, engine=engine)
         self.result = result
         alone = () if isinstance(result, RaceResult) else result.members
-        self.walks = [bound_walk(model, engine, precision) for model in alone]
+        self.walks = [model.walk(engine, BATCH, precision) for model in alone]
         """the forward passes of the networks, whose parameters a call would otherwise lay out again; none of a race"""
         self.bound, self.precision = self.estimator.bind(precision=precision), precision
         self.is_named = result.feature_names is not None
@@ -281,7 +281,8 @@ def load(path: str | os.PathLike[str], name: str, precision: str | None = None) 
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:16]
     model, metadata = load_any(path)
-    check_precision(precision, model.dtype)
+    if precision != "int8":  # which its ranges decide
+        check_precision(precision, model.dtype)
     target = metadata.get(table_data.TARGET)
     schema: Schema
     predicts: Predicts
@@ -298,6 +299,8 @@ def load(path: str | os.PathLike[str], name: str, precision: str | None = None) 
     served = ServedModel(name, digest, schema, reads, predicts, content, precision)
     try:
         predicts.answers(reads.of_json([schema.example()]).table, PLAIN)
+    except ConfigError:  # of a precision that it does not have
+        raise
     except (ValueError, ArithmeticError) as error:
         raise FormatError(f"{path} does not answer for a row of its own columns: {error}") from error
     return served
@@ -342,12 +345,6 @@ def of_network(
     can_spread = isinstance(model, Ensemble) and len(model) > 1
     schema = Schema(model.task, columns, is_named, labels, model.network.outputs, target, False, can_spread)
     return schema, NetworkAnswers(model, prepare, precision)
-
-
-def bound_walk(model: Model, engine: str, precision: str | None) -> ForwardWalk:
-    """Return the forward pass of a network as a function of its inputs (n, features)."""
-    chosen = select(engine, Plan(model.network, dtype=model.theta.dtype, precision=precision))
-    return chosen.bind(model.network, model.theta, model.states, BATCH, precision=precision)
 
 
 def engine_of(asked: str, models: Sequence[Model]) -> str:

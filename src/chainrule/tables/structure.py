@@ -84,11 +84,11 @@ def read_structure(
     elif gap:
         raise ConfigError(f"gap={gap!r} lies between times; also pass time to fit, or omit gap.")
     found = RowStructure(of_groups, when, as_gap(gap, is_dates))
-    rows = None if found.is_free else _count_of(X)
+    rows = None if found.is_free else count_of(X)
     return found if rows is None else found.checked(rows)
 
 
-def _count_of(X: Table) -> int | None:
+def count_of(X: Table) -> int | None:
     """Return the rows of a table, which is not read for it; None for one that does not say."""
     with suppress(TypeError):
         return int(_num_samples(next(iter(X.values()), ()) if isinstance(X, Mapping) else X))

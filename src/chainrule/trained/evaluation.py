@@ -6,7 +6,7 @@ An engine prepares a network before it computes, which takes longer than some ro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class KeptWalks:
     """
 
     _kept: tuple[tuple[DTypeLike, str | None], ForwardWalks] | None = None
+    _other: tuple[Any, Any] | None = None
 
     def of(
         self, network: Network, dtype: DTypeLike, engine: str, rows: int, precision: str | None = None
@@ -65,6 +66,12 @@ class KeptWalks:
         walks = ForwardWalks(chosen, network, 1 << max(rows - 1, 0).bit_length(), precision)
         self._kept = (dtype, precision), walks
         return walks
+
+    def other(self, is_same: Callable[[Any], bool], make: Callable[[], tuple[Any, Any]]) -> Any:
+        """Return the forward pass that was kept last, or make it anew, with what it is of, unless that is the same."""
+        if (kept := self._other) is None or not is_same(kept[0]):
+            kept = self._other = make()
+        return kept[1]
 
     def __reduce__(self) -> tuple[type[KeptWalks], tuple[Any, ...]]:
         """Return how a deep copy and a pickle are made."""

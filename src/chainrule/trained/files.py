@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from chainrule.data.samples import TargetScale
 from chainrule.errors import ConfigError, FormatError
 from chainrule.trained import packing, persistence
 from chainrule.trained.prediction import PredictionMixin
+
+Ranges: TypeAlias = tuple[tuple[float, int], ...]
+"""Scale and zero of the 8-bit integers of each value of a network: q stands for (q - zero) scale."""
+MOST_RANGES = 100_000
+"""In a file."""
 
 
 class FileMixin(PredictionMixin):
@@ -121,3 +126,20 @@ def check_scale(mean: Array, std: Array, outputs: int, low: Array = None, high: 
     if len(parts) == 4 and np.greater(low, high).any():
         raise ConfigError("target_scale must have low <= high for each output.")
     return TargetScale(*(np.asarray(part, np.float64) for part in parts))
+
+
+def ranges_in(path: str | os.PathLike[str], found: object) -> Ranges | None:
+    """Check the ranges in a file's metadata; None without. Raises FormatError with the path."""
+    if found is None:
+        return None
+    is_list = isinstance(found, list) and len(found) <= MOST_RANGES
+    if not is_list or not all(map(_is_range, found)):  # type: ignore[call-overload]
+        raise FormatError(f"{path}: the ranges of its 8-bit integers are malformed; save the model again.")
+    return tuple((float(scale), zero) for scale, zero in found)  # type: ignore[attr-defined]
+
+
+def _is_range(found: Any) -> bool:
+    if not isinstance(found, list) or [type(each) for each in found] != [float, int]:
+        return False
+    scale, zero = found
+    return bool(0 < scale < np.finfo(np.float32).max and -128 <= zero <= 127)

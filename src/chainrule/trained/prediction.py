@@ -128,8 +128,8 @@ class PredictionMixin:
         """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression.
 
         A model of `fit(scale_targets="clamp")` clips numbers to the range of its training targets.
-        precision: "bf16" to round the inputs of matrix products to bfloat16, as `Compute` does in training; None for
-        the model's own.
+        precision: "bf16" to round the inputs of matrix products to bfloat16, as `Compute` does in training; "int8" for
+        products of 8-bit integers, by the ranges of `quantize`; None for the model's own.
         """
         out = self.outputs(X, engine=engine, precision=precision)
         self._warn_if_untrained()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -19,12 +19,14 @@ from chainrule.network.network import Network
 from chainrule.network.summary import Summary, summarize
 from chainrule.trained import persistence
 from chainrule.trained.evaluation import BATCH, FEW_ROWS, KeptWalks
-from chainrule.trained.files import FileMixin
+from chainrule.trained.files import FileMixin, Ranges, ranges_in
 from chainrule.trained.predictor import Predictor
 
 if TYPE_CHECKING:
     from chainrule.trained.derivatives import Differentiable
 
+RowsWalk: TypeAlias = Callable[[Any], NDArray[Any]]
+"""The forward pass of a network, from checked rows (n, inputs) to its outputs (n, fan_out)."""
 OutputsLike: TypeAlias = int | Iterable[int] | None
 """The outputs that a caller asks for: the place of one, a list of these, or None for all."""
 
@@ -54,6 +56,7 @@ class Trained(FileMixin):
         self.epochs_trained, self.steps_trained = 0, 0
         self.is_fresh = True
         """whether the parameters may be the initial ones"""
+        self._ranges: tuple[int, Ranges] | None = None
         self._kept = KeptWalks()
 
     # --- its numbers ---------------------------------------------------------------------------------------------
@@ -74,18 +77,29 @@ class Trained(FileMixin):
         """Return a table of the layers with widths, parameters and operations, and the memory needed. Print it."""
         return summarize(self.network, self.dtype, self.frozen, batch_size)
 
+    @property
+    def ranges(self) -> Ranges | None:
+        """Scale and zero of the 8-bit integers of each value, which `Model.quantize` measured; None after training."""
+        steps, found = self._ranges or (-1, None)
+        return found if steps == self.steps_trained else None
+
+    def keep_ranges(self, found: Ranges | None) -> None:
+        """Keep the ranges of the values as they are now."""
+        self._ranges = None if found is None else (self.steps_trained, found)
+
     # --- prediction ----------------------------------------------------------------------------------------------
+
+    def walk(self, engine: str, rows: int, precision: str | None = None) -> RowsWalk:
+        """Return the forward pass with copies of the parameters, for checked rows, up to so many at a time."""
+        plan = Plan(self.network, dtype=self.theta.dtype, precision=precision)
+        return select(engine, plan).bind(self.network, self.theta, self.states, rows, precision=precision)
 
     def bind(self, *, engine: str = "auto", precision: str | None = None) -> Predictor:
         """Return a snapshot of the model with `predict`, `predict_proba` and `outputs`, for one row in microseconds.
 
         precision: as in `predict`.
         """
-        plan = Plan(self.network, dtype=self.theta.dtype, precision=precision)
-        many, one = (
-            select(engine, plan).bind(self.network, self.theta, self.states, rows, precision=precision)
-            for rows in (BATCH, 1)
-        )
+        many, one = (self.walk(engine, rows, precision) for rows in (BATCH, 1))
         return Predictor(self.network, self.dtype, many, getattr(one, "row", None), **self.about_data())
 
     def about_data(self) -> dict[str, Any]:
@@ -189,8 +203,8 @@ class Trained(FileMixin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
-        # That of an earlier version has not the first two.
-        for name, value in {"_kept": KeptWalks(), "is_fresh": False, **state}.items():
+        # That of an earlier version has not the first three.
+        for name, value in {"_kept": KeptWalks(), "is_fresh": False, "_ranges": None, **state}.items():
             setattr(self, name, value)
         if not self.theta.flags.writeable:
             self.theta = self.theta.copy()
@@ -212,7 +226,11 @@ class Trained(FileMixin):
         Trained.__init__(found, saved.network, saved.theta, saved.states)
         found.is_fresh = False
         found.take_metadata(path, saved.extra)
+        found.keep_ranges(ranges_in(path, saved.extra.get("ranges")))
         return found
+
+    def _metadata(self) -> dict[str, Any]:
+        return super()._metadata() | ({} if self.ranges is None else {"ranges": self.ranges})
 
     def __repr__(self) -> str:
         """Show the widths of the dense layers and blocks, the number of parameters, and the epochs of training."""
@@ -224,3 +242,29 @@ class Trained(FileMixin):
         shape = "-".join(widths if len(widths) <= 8 else [*widths[:5], "...", *widths[-2:]])
         size = f"{self.network.size:,} parameters"
         return f"<{type(self).__name__} {shape}: {size}, {self.dtype}, {self.task}, {trained}>"
+
+
+class SeenModel:
+    """What the outputs of a model depend on, as it was; its arrays may be written to at any time."""
+
+    def __init__(self, model: Trained) -> None:
+        """Copy the numbers."""
+        self.network, self.scale, self.ranges = model.network, model.target_scale, model.ranges
+        self.dtype, self.theta = model.theta.dtype, bytearray(np.ascontiguousarray(model.theta))
+        self.states = {name: [np.array(each) for each in state] for name, state in model.states.items()}
+
+    def is_same(self, model: Trained) -> bool:
+        """Return whether a model is as that one was, to the bit: a megabyte takes 30 µs."""
+        theta = model.theta
+        return (
+            model.network is self.network
+            and model.target_scale is self.scale
+            and model.ranges is self.ranges
+            and theta.dtype == self.dtype
+            and bool(self.theta == np.ascontiguousarray(theta))  # bytes
+            and (model.states.keys() == self.states.keys())
+            and all(self._has(name, state) for name, state in model.states.items())
+        )
+
+    def _has(self, name: str, state: Sequence[NDArray[Any]]) -> bool:
+        return all(np.array_equal(a, b) for a, b in zip(self.states[name], state, strict=True))
