@@ -178,6 +178,34 @@ inline T activate_prime(T z, T a, T c) {
     if constexpr (F == Activation::tanh) return T(1) - a * a;
 }
 
+// d2a/dz2 at z, where a = activate(z); 0 at a kink between two lines.
+template <Activation F, class T>
+inline T activate_second(T z, T a, T c) {
+    if constexpr (F == Activation::identity || F == Activation::relu || F == Activation::leaky_relu) return T(0);
+    if constexpr (F == Activation::elu) return z > 0 ? T(0) : a + c;
+    if constexpr (F == Activation::selu) return z > 0 ? T(0) : a + T(SELU_SCALE * SELU_ALPHA);
+    if constexpr (F == Activation::gelu) return T(0.39894228040143267794) * exp_(T(-0.5) * z * z) * fused(-z, z, T(2));
+    if constexpr (F == Activation::gelu_tanh) {
+        const T t = tanh_(T(GELU_RATE) * fused(T(GELU_CUBIC) * z * z, z, z));
+        const T inner = T(GELU_RATE) * fused(T(3 * GELU_CUBIC) * z, z, T(1)), bend = T(3 * GELU_RATE * GELU_CUBIC) * z * z;
+        return fused(-t, t, T(1)) * (inner + bend - z * t * inner * inner);
+    }
+    if constexpr (F == Activation::silu) {
+        const T s = sigmoid(z);
+        return s * (T(1) - s) * fused(z, T(1) - T(2) * s, T(2));
+    }
+    if constexpr (F == Activation::mish) {
+        const T t = tanh_(softplus(z)), s = sigmoid(z);
+        return fused(-t, t, T(1)) * s * fused(z, T(1) - s - T(2) * s * t, T(2));
+    }
+    if constexpr (F == Activation::softplus) {
+        const T s = sigmoid(z);
+        return s * (T(1) - s);
+    }
+    if constexpr (F == Activation::sigmoid) return a * (T(1) - a) * (T(1) - T(2) * a);
+    if constexpr (F == Activation::tanh) return T(-2) * a * fused(-a, a, T(1));
+}
+
 // Calls f with the activation as a compile-time constant, once for a whole row.
 template <class F>
 inline void with_activation(Activation kind, F&& f) {

@@ -31,7 +31,8 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         net_.buffers.push_back({program.widths[i], distance<T>(program.widths[i] + room), needs_gradient, is_multiplied});
     }
     consumers_of_input_ = layout.values[0].readers;
-    first_trained_ = layout.first_trained, growth_ = layout.growth, own_growth_ = layout.own_growth;
+    first_trained_ = layout.first_trained, own_growth_ = layout.own_growth;
+    growth_ = program.slopes ? std::numeric_limits<double>::infinity() : layout.growth;  // bends add to delta
     count_operations();
     const int most = trains ? team_size(run_.batch_size, WORK_A_THREAD / 2) : 0;
     if (trains) {
@@ -59,6 +60,7 @@ void Engine<T>::allocate_buffers(int64_t capacity) {
     for (Buffer<T>& buffer : net_.buffers) {
         buffer.a.resize(capacity * buffer.ld);
         if (buffer.needs_gradient) buffer.grad.resize(capacity * buffer.ld);
+        buffer.slope.resize(net_.sloped_outputs() * capacity * buffer.ld), buffer.dot.resize(buffer.slope.size());
     }
     row_scores_.resize(capacity);
 }
@@ -96,7 +98,7 @@ void Engine<T>::allocate_parameters() {
 
 template <class T>
 void Engine<T>::count_operations() {
-    for (const auto& operation : ops_) sharing_ = std::max(sharing_, operation->repeats()), operations_ += operation->work();
+    for (const auto& operation : ops_) sharing_ = std::max(sharing_, operation->repeats()), operations_ += operation->work() * double(1 + net_.sloped_outputs());
     for (size_t s = 0; s < net_.slots.size(); ++s) {
         const Slot& slot = net_.slots[s];
         if (net_.is_trained(static_cast<int>(s))) update_operations_ += double(slot.rows * padded<T>(slot.columns)) * WORK_AN_UPDATE;

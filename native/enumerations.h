@@ -5,26 +5,26 @@
 
 namespace chainrule {
 
-// Operations, each a class of its name in ops/: the names of its two constants.
+// Operations, each a class of its name in ops/: the names of its two constants, and whether it can be trained on slopes (Operation::tangent).
 #define CHAINRULE_OPS(X) \
-    X(rescale, "scale", "offset") \
-    X(standardize, "", "") \
-    X(embedding, "", "") \
-    X(take, "", "") \
-    X(piecewise_linear, "", "") \
-    X(periodic, "", "") \
-    X(dense, "", "") \
-    X(grouped_dense, "", "") \
-    X(elementwise, "", "") \
-    X(prelu, "", "") \
-    X(parametric, "", "") \
-    X(scale, "", "") \
-    X(shift, "", "") \
-    X(softmax, "", "") \
-    X(batch_norm, "eps", "momentum") \
-    X(dropout, "rate", "") \
-    X(add, "", "") \
-    X(concat, "", "")
+    X(rescale, "scale", "offset", true) \
+    X(standardize, "", "", true) \
+    X(embedding, "", "", false) \
+    X(take, "", "", false) \
+    X(piecewise_linear, "", "", false) \
+    X(periodic, "", "", false) \
+    X(dense, "", "", true) \
+    X(grouped_dense, "", "", true) \
+    X(elementwise, "", "", true) \
+    X(prelu, "", "", true) \
+    X(parametric, "", "", true) \
+    X(scale, "", "", true) \
+    X(shift, "", "", true) \
+    X(softmax, "", "", false) \
+    X(batch_norm, "eps", "momentum", false) \
+    X(dropout, "rate", "", true) \
+    X(add, "", "", true) \
+    X(concat, "", "", true)
 
 // Activations: the name of the constant, and whether a dense may apply it in place of z, because f'(z) follows from a = f(z).
 #define CHAINRULE_ACTIVATIONS(X) \

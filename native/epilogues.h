@@ -58,6 +58,28 @@ template <class T>
     });
 }
 
+// to += delta f''(z) z' with a = f(z), rows of whole panels; with alpha (width,), alpha times that.
+template <class T>
+[[gnu::noinline]] void add_bend_rows(Activation function, T c, Rows<T> z, Rows<T> a, const T* alpha, Rows<T> delta, Rows<T> z_dot, T* to,
+                                     int64_t ld, int64_t rows, int64_t width) {
+    constexpr int64_t S = STEP<T>;
+    with_activation(function, [=](auto f) {
+        for (int64_t i = 0; i < rows; ++i)
+            for (int64_t n = 0; n < width; n += S) {
+                const T *at = z.row(i) + n, *of = a.row(i) + n, *from = delta.row(i) + n, *along = z_dot.row(i) + n;
+                T bend[S], *there = to + i * ld + n;
+                CHAINRULE_VECTORS
+                for (int64_t j = 0; j < S; ++j) bend[j] = activate_second<f()>(at[j], of[j], c);
+                if (alpha != nullptr) {
+                    CHAINRULE_VECTORS
+                    for (int64_t j = 0; j < S; ++j) bend[j] *= alpha[n + j];
+                }
+                CHAINRULE_VECTORS
+                for (int64_t j = 0; j < S; ++j) there[j] = fused(bend[j] * from[j], along[j], there[j]);
+            }
+    });
+}
+
 // The numbers x of rows of a panel become f(x, place), rounded to bfloat16; place: of x, from z on.
 template <class T, class F>
 inline void round_rows(T* z, int64_t ld, int64_t rows, F&& f) {

@@ -21,7 +21,7 @@ constexpr int64_t FEWEST_PARTS = 8, MOST_PARTS = 32;  // of a batch, which so ma
 template <class T>
 void Engine<T>::plan_microbatches() {
     const int64_t batch = run_.batch_size;
-    const int64_t widths = std::accumulate(program_.widths.begin(), program_.widths.end(), int64_t{0});
+    const int64_t widths = std::accumulate(program_.widths.begin(), program_.widths.end(), int64_t{0}) * (1 + net_.sloped_outputs());
     // A row of groups that share weights counts as so many.
     const int64_t most = std::max<int64_t>(1, MOST_ROWS / sharing_), fewest = std::max<int64_t>(1, FEWEST_ROWS / sharing_);
     const bool is_small = program_.size <= SMALL_THETA;

@@ -32,6 +32,7 @@ namespace {
 using Any = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Slopes = nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Images = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using Maps = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -68,7 +69,7 @@ nb::dict constants() {
             if (constant[0] != 0) there.append(constant);
         found[name] = nb::tuple(there);
     };
-#define CHAINRULE_ADD(name, first, second) add(#name, {first, second});
+#define CHAINRULE_ADD(name, first, second, ...) add(#name, {first, second});
     CHAINRULE_OPS(CHAINRULE_ADD)
 #undef CHAINRULE_ADD
 #define CHAINRULE_ADD(name, constant, ...) add(#name, {constant});
@@ -78,12 +79,20 @@ nb::dict constants() {
     return found;
 }
 
-// The activations that a dense may apply in place of its z.
+// The activations that a dense may apply in place of its z, and the operations that can be trained on slopes.
 nb::list fused() {
     nb::list found;
 #define CHAINRULE_ADD(name, constant, is_fused) \
     if (is_fused) found.append(#name);
     CHAINRULE_ACTIVATIONS(CHAINRULE_ADD)
+#undef CHAINRULE_ADD
+    return found;
+}
+nb::list sloped() {
+    nb::list found;
+#define CHAINRULE_ADD(name, first, second, is_sloped) \
+    if (is_sloped) found.append(#name);
+    CHAINRULE_OPS(CHAINRULE_ADD)
 #undef CHAINRULE_ADD
     return found;
 }
@@ -347,7 +356,7 @@ class PySession {
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
                                             const Doubles& rate, const Doubles& decay, const Doubles& dropout, const Doubles& penalty, const Doubles& smoothing,
-                                            int64_t first, int64_t step_offset, const Sums& sums) {
+                                            int64_t first, int64_t step_offset, const Sums& sums, nb::object slopes, nb::object slope_weight) {
         const Alone alone(turns_, trains_);
         require_whole();
         PySamples given(X, program_.widths.front());
@@ -374,6 +383,15 @@ class PySession {
             samples.y = y_array.data();
             fits &= static_cast<int64_t>(y_array.shape(0)) == n &&
                     static_cast<int64_t>(y_array.shape(1)) == program_.outputs();
+        }
+        Slopes slope_arrays[2];
+        fits &= program_.slopes != slopes.is_none() && slopes.is_none() == slope_weight.is_none();
+        if (program_.slopes && fits) {
+            slope_arrays[0] = nb::cast<Slopes>(slopes), slope_arrays[1] = nb::cast<Slopes>(slope_weight);
+            samples.slopes = slope_arrays[0].data(), samples.slope_weight = slope_arrays[1].data();
+            for (const Slopes& each : slope_arrays)
+                fits &= static_cast<int64_t>(each.shape(0)) == n && static_cast<int64_t>(each.shape(1)) == program_.outputs() &&
+                        static_cast<int64_t>(each.shape(2)) == program_.widths.front();
         }
         for (size_t i = 0; i < rows.shape(0) && fits; ++i) fits &= rows.data()[i] >= 0 && rows.data()[i] < n;
         if (!fits) throw std::invalid_argument("samples of shapes that do not fit");
@@ -577,6 +595,7 @@ NB_MODULE(_native, m) {
     m.attr("RULES") = numbers<Rule>();
     m.attr("CONSTANTS") = constants();
     m.attr("FUSED") = nb::frozenset(fused());
+    m.attr("SLOPED") = nb::frozenset(sloped());
     nb::class_<Op>(m, "Op").def(
         "__init__",
         [](Op* self, int kind, int in, int in2, int out, std::vector<int> parameters, int state, int function, double c0, double c1,
@@ -598,14 +617,15 @@ NB_MODULE(_native, m) {
             [](Program* self, std::vector<Op> ops, std::vector<Parameter> parameters, std::vector<int64_t> widths, std::vector<int64_t> states,
                int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, int64_t members,
                double l2, double l1, double max_norm, double scale, double offset, std::vector<double> lower, std::vector<double> upper,
-               const nb::object& own_loss) {
+               const nb::object& own_loss, bool slopes) {
                 const int64_t width = widths.empty() ? 0 : widths.back();
                 new (self) Program{std::move(ops), std::move(parameters), std::move(widths), std::move(states), size, member<Loss>(loss),
                                    std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm,
-                                   std::move(lower), std::move(upper), own_loss_of(own_loss, width, width / std::max<int64_t>(1, members))};
+                                   std::move(lower), std::move(upper), own_loss_of(own_loss, width, width / std::max<int64_t>(1, members)), slopes};
             },
             nb::kw_only(), "ops"_a, "parameters"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
-            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a, "lower"_a = std::vector<double>{}, "upper"_a = std::vector<double>{}, "own_loss"_a = nb::none());
+            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a, "lower"_a = std::vector<double>{}, "upper"_a = std::vector<double>{}, "own_loss"_a = nb::none(),
+            "slopes"_a = false);
     nb::class_<Run>(m, "Run").def(
         "__init__",
         [](Run* self, int rule, double beta1, double beta2, double eps, double decay, bool uncorrected_eps, double clip_norm,
@@ -630,7 +650,8 @@ NB_MODULE(_native, m) {
         .def("set_mu_product", &PySession::set_mu_product)
         .def("taken", &PySession::taken)
         .def("steps", &PySession::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
-             "decay"_a, "dropout"_a, "penalty"_a, "smoothing"_a, "first"_a, "step_offset"_a, "sums"_a)
+             "decay"_a, "dropout"_a, "penalty"_a, "smoothing"_a, "first"_a, "step_offset"_a, "sums"_a, "slopes"_a = nb::none(),
+             "slope_weight"_a = nb::none())
         .def("predict", &PySession::predict)
         .def("predict_row", &PySession::predict_row);
     nb::class_<PyIntegers>(m, "Integers")

@@ -46,6 +46,7 @@ struct Buffer {
     int64_t width, ld;  // buffers of one width have one ld
     bool needs_gradient = false, is_multiplied = false;  // is_multiplied: a is the operand of a product
     Array<T> a{}, grad{};
+    Array<T> slope{}, dot{};  // (outputs, batch, ld), with slopes.h: of each output d out / da, and a'
 };
 
 // Running statistics or fitted constants of an operation, which says what they are.
@@ -65,6 +66,7 @@ struct Workspace {
     SparseRows<T> entries;           // the thread's rows of X, if the first operation reads entries
     std::vector<Columns<T>> readers;  // the columns of a that a strip of dL/dW reads: one for each strip of a layer, or a single one for all strips in turn
     Largest<T> largest_a, largest_delta;  // max |a| and max |delta| over the thread's rows, see Engine::measures
+    Largest<T> largest_slope, largest_dot;  // the same of slopes.h, at what is trained
     Largest<T> largest_gradient;          // max |g| over the thread's parts of a batch (microbatches.h)
 
     void need(int64_t numbers) { scratch.resize(std::max(scratch.size(), static_cast<size_t>(numbers))); }
@@ -138,10 +140,18 @@ struct Net {
     bool has_tiles() const { return HAS_TILES && has_words() && products == Products::tiles; }
     Rows<T> rows_of(int buffer) const { return {buffers[buffer].a.data(), buffers[buffer].ld}; }
     Rows<T> gradient_rows_of(int buffer) const { return {buffers[buffer].grad.data(), buffers[buffer].ld}; }
+    Rows<T> slope_rows_of(int buffer, int64_t k) { return {slope_of(buffer, k), buffers[buffer].ld}; }
+    Rows<T> dot_rows_of(int buffer, int64_t k) { return {dot_of(buffer, k), buffers[buffer].ld}; }
+    T* slope_of(int buffer, int64_t k) { return part_of(buffers[buffer].slope, k); }
+    T* dot_of(int buffer, int64_t k) { return part_of(buffers[buffer].dot, k); }
+    int64_t sloped_outputs() const { return program.slopes && trains ? program.widths.back() : 0; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) const {
         if (run.bf16)
             for (int64_t i = r0; i < r1; ++i) round_bf16(&values[i * buffer.ld], buffer.width);
     }
+
+   private:
+    T* part_of(Array<T>& all, int64_t k) const { return all.data() + k * (static_cast<int64_t>(all.size()) / program.widths.back()); }
 };
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -66,6 +66,7 @@ struct Program {
     double l2, l1, max_norm;      // max_norm 0 for none
     std::vector<double> lower, upper;  // (size,) the bounds of each number of theta after a step; empty for none
     std::optional<OwnLoss> own_loss{};
+    bool slopes = false;  // whether it is trained on slopes as well; no activation is fused then, and scale is 1
 
     int64_t outputs() const { return widths.back() / members; }  // of a member, and the columns of y
     ~Program();
@@ -109,6 +110,7 @@ struct Samples {
     const void *indices = nullptr, *indptr = nullptr;
     bool wide = false;  // whether indices and indptr are int64 rather than int32
     int64_t entries = 0;  // length of X and of indices
+    const double *slopes = nullptr, *slope_weight = nullptr;  // (n, outputs, width), or null without
 
     // The samples from a row on, for prediction: labels, y and weight stay where they are.
     Samples from(int64_t row) const {

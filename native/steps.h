@@ -28,7 +28,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                          int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) {
     Call call{samples, rows, n_rows, settings, first, step_offset, sums, stop, {0, End::done}};
     count_frozen_penalty();
-    net_.is_sparse = is_mostly_zero(samples, rows, n_rows);
+    net_.is_sparse = !program_.slopes && is_mostly_zero(samples, rows, n_rows);
     while (call.goes_on() && call.outcome.steps < n_steps) {
         const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
         Workers workers(team_.count());
@@ -123,12 +123,15 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) {
         for (int number = 0; number < present; ++number) gradient.add(net_.workspaces[number].largest_gradient);
         return double(parts_of(batch.size)) * double(gradient.value()) < LIMIT;
     }
-    Largest<T> a, delta;
-    for (int number = 0; number < present; ++number)
-        a.add(net_.workspaces[number].largest_a), delta.add(net_.workspaces[number].largest_delta);
+    Largest<T> a, delta, slope, dot;
+    for (int number = 0; number < present; ++number) {
+        const Workspace<T>& own = net_.workspaces[number];
+        a.add(own.largest_a), delta.add(own.largest_delta), slope.add(own.largest_slope), dot.add(own.largest_dot);
+    }
+    const double along = double(net_.sloped_outputs()) * double(slope.value()) * double(dot.value());
     const double factor = a.value() < 1 ? 1 : double(a.value());  // a bias has a = 1
     const double growth = measures_all_.load(std::memory_order_relaxed) ? own_growth_ : growth_;
-    if (!(double(batch.size * sharing_) * factor * double(delta.value()) * growth < LIMIT)) {  // or NaN
+    if (!(double(batch.size * sharing_) * (factor * double(delta.value()) * growth + along * own_growth_) < LIMIT)) {  // or NaN
         measures_all_.store(true, std::memory_order_relaxed);
         return false;
     }
@@ -181,7 +184,7 @@ template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
     const int64_t r0 = first_sample(me.number, me.present, batch.size), r1 = first_sample(me.number + 1, me.present, batch.size);
     Workspace<T>& own = net_.workspaces[me.number];
-    own.largest_a = own.largest_delta = {};
+    own.largest_a = own.largest_delta = own.largest_slope = own.largest_dot = {};
     look(call, me);
     const Following following = call.from(batch.begin + batch.size + r0, me.present == 1 ? call.n_rows : r1 - r0);
     Together together{call, batch, me, {*this, me.number, me.present, batch.size, {r0, r1}}, operations_ * double(batch.size) > LONG_STEP};

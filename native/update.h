@@ -115,6 +115,8 @@ template <class T>
 void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own) {
     const Op& op = program_.ops[task.op];
     ops_[task.op]->gradient({task, r0, r1, net_.rows_of(op.in), net_.gradient_rows_of(op.out), has_gaps, more, own}, g);
+    for (int64_t k = 0; k < net_.sloped_outputs(); ++k)
+        ops_[task.op]->gradient_tangent({task, r0, r1, net_.rows_of(op.in), net_.slope_rows_of(op.out, k), false, true, own}, net_.dot_rows_of(op.in, k), g);
 }
 
 // g = clip(g + factor (l2 W + l1 sign(W)), -clip_value, clip_value) for a panel of a task. Stores the penalty of W before the
@@ -269,7 +271,7 @@ void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
         bool takes(const Task& task) const { return is_one_sample && engine.apply_outer(task); }
         void operator()(const Task& task, const T* g) const { engine.apply_all(task, g); }
     };
-    each_gradient(batch, me, Apply{*this, batch.size == 1});
+    each_gradient(batch, me, Apply{*this, batch.size == 1 && !program_.slopes});
 }
 
 // Applies the rule to a thread's tasks, with the stored gradients scaled to a norm of at most clip_norm.

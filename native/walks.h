@@ -1,7 +1,7 @@
 // The forward and the backward walk over the program, for some rows of the batch. The operations are in ops/.
 #pragma once
 
-#include "objective.h"
+#include "slopes.h"
 #include "samples.h"
 #include "session.h"
 
@@ -81,6 +81,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         if (together->me.number == 0) phases_.attempt([&] { own_loss(call.samples, batch); });  // the calling thread
         phases_.meet();
     }
+    if (net_.sloped_outputs() > 0) phases_.attempt([&] { slopes(call.samples, rows, r0, r1, batch, own); });
     for (size_t o = ops_.size(); o-- > 0;) {
         const Buffer<T>& out = net_.buffers[program_.ops[o].out];
         if (!out.needs_gradient) continue;
@@ -88,6 +89,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         phases_.attempt([&] {
             passes(Place::backward);
             backward(o, block, own);
+            bend(o, block.r0, block.r1, own);
             if (measures(o, false)) ops_[o]->measure_delta(own.largest_delta, r0, r1);
         });
     }

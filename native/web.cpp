@@ -142,7 +142,7 @@ CHAINRULE_EXPORT(names) const char* names() {
             for (const std::string* item = items.begin(); item != items.end(); ++item) text += (item != items.begin() ? "," : "") + *item;
             text += "]";
         };
-#define CHAINRULE_JSON(name, first, second) "[\"" #name "\",\"" first "\",\"" second "\"]",
+#define CHAINRULE_JSON(name, first, second, ...) "[\"" #name "\",\"" first "\",\"" second "\"]",
         join("ops", {CHAINRULE_OPS(CHAINRULE_JSON)});
 #undef CHAINRULE_JSON
 #define CHAINRULE_JSON(name, constant, is_fused) "[\"" #name "\",\"" constant "\"," #is_fused "]",

@@ -79,6 +79,14 @@ struct Backward : Work<T> {
     }
 };
 
+// The tangent out' from a' and b' (slopes.h).
+template <class T>
+struct Tangent : Work<T> {
+    Rows<T> out, a_dot, b_dot;
+    T* to;  // (batch, ld)
+    int64_t ld;
+};
+
 // The gradient of a task's slot, summed over rows r0 to r1 of the batch.
 template <class T>
 struct Gradient {
@@ -135,6 +143,11 @@ struct Operation {
     // Whether a task has GROUP panels and takes NEAR_BATCH samples at a time, rather than one panel and the whole batch.
     bool shares_samples(int64_t columns) const { return samples() > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>; }
 
+    // The operation at work on whole rows r0 to r1.
+    Work<T> at(Workspace<T>& own, int64_t r0, int64_t r1) const {
+        return {*this, own, {r0, r1}, r0, r1, net.rows_of(op.in), width_in(), op.in2 < 0 ? width_in() : net.program.widths[op.in2]};
+    }
+
     // What is known before there are arrays.
 
     virtual int inputs() const { return 1; }
@@ -173,6 +186,14 @@ struct Operation {
 
     virtual void forward(const Forward<T>& at) = 0;
     virtual void backward(const Backward<T>& at) = 0;
+    // Training on slopes (slopes.h), of the operations that enumerations.h says. By default J = J^T, as of one that is elementwise.
+    virtual void tangent(const Tangent<T>& at) {
+        backward({at, at.out, at.a_dot, at.to, nullptr, at.ld, 0, false, false});
+    }
+    // Adds the change of `backward` along a' where delta is fixed; none of what is linear.
+    virtual void bend(const Backward<T>&, Rows<T> /*a_dot*/) {}
+    // Adds the change of `gradient` along a' where delta is fixed; none of what shifts.
+    virtual void gradient_tangent(const Gradient<T>&, Rows<T> /*a_dot*/, T* /*g*/) {}
     // Whether threads share the columns of out (is_forth) or of dL/d in, rather than the rows.
     virtual bool shares_columns(int64_t /*rows*/, int /*present*/, bool /*is_forth*/) const { return false; }
     virtual void sum(bool /*is_forth*/, int64_t /*n0*/, int64_t /*n1*/, int64_t /*batch*/) {}  // of sums_batch, as the next two

@@ -23,6 +23,13 @@ struct prelu : Operation<T> {
     void gradient(const Gradient<T>& at, T* g) override {
         at.sum_rows(g, [](T a, T delta) { return a > 0 ? T(0) : delta * a; });
     }
+    // sum_i delta_i a'_i where a_i <= 0
+    void gradient_tangent(const Gradient<T>& at, Rows<T> a_dot, T* g) override {
+        at.panels(g, [&](int64_t n, T* sum) {
+            for (int64_t i = at.r0; i < at.r1; ++i)
+                for (int64_t j = n; j < n + PANEL<T>; ++j) sum[j - n] += at.a.row(i)[j] > 0 ? T(0) : at.delta.row(i)[j] * a_dot.row(i)[j];
+        });
+    }
 };
 
 // Scale of formulas/layers/columnwise.py.
@@ -43,6 +50,10 @@ struct scale : Operation<T> {
     // dL/ds (width,) = sum_i delta_i a_i
     void gradient(const Gradient<T>& at, T* g) override {
         at.sum_rows(g, [](T a, T delta) { return delta * a; });
+    }
+    // sum_i delta_i a'_i
+    void gradient_tangent(const Gradient<T>& at, Rows<T> a_dot, T* g) override {
+        gradient({at.task, at.r0, at.r1, a_dot, at.delta, at.has_gaps, at.more, at.own}, g);
     }
 };
 

@@ -64,7 +64,7 @@ class dense : public Operation<T> {
         words_.lead_to(static_cast<dense&>(next).words_);
     }
     [[gnu::cold]] void allocate(int64_t capacity) override {
-        const bool goes_back = net.buffers[op.in].needs_gradient;
+        const bool goes_back = net.buffers[op.in].needs_gradient || net.program.slopes;
         int64_t parameters = 0;
         for (const Slot& slot : net.slots) parameters += slot.rows * slot.columns;
         is_far_ = parameters > FAR;
@@ -75,7 +75,7 @@ class dense : public Operation<T> {
     int64_t readers() const override { return this->is_trained && this->samples() <= SHORT_BATCH ? strips() : 1; }
     [[gnu::cold]] void reserve(Workspace<T>& own, int64_t rows, int64_t samples) const override {
         const Buffer<T>& in = net.buffers[op.in];
-        if (in.needs_gradient && part.accumulates) own.need(rows * in.ld);
+        if ((in.needs_gradient || net.program.slopes) && part.accumulates) own.need(rows * in.ld);
         if constexpr (HAS_WORDS<T>)
             if (net.has_words()) words_.reserve(own, rows);
         if (!this->is_trained || net.is_bf16()) return;
@@ -118,7 +118,7 @@ class dense : public Operation<T> {
     // dL/da is multiplied by that one's f'(z).
     void backward(const Backward<T>& at) override {
         Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
-        if (!part.is_delta) {
+        if (!part.is_delta && op.function != Activation::identity) {
             const TimesPrime<T> to_delta{op.function, at.c0(), out.a.data(), out.grad.data(), out.ld};
             for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(at.r0, at.r1, n);
         }
@@ -156,9 +156,17 @@ class dense : public Operation<T> {
                     for (int64_t j = 0; j < K; ++j) a_grad[i * in.ld + j] += to[i * in.ld + j];
         }
     }
+    // out' = a' W
+    void tangent(const Tangent<T>& at) override {
+        for (int group = 0; group < op.groups; ++group) {
+            const Activate<T> linear{Activation::identity, T(0), nullptr, at.ld};
+            const Rows<T> a_dot{at.a_dot.first + group * K_, at.a_dot.ld};
+            product<true>(a_dot, panels(group), nullptr, at.to + at.r0 * at.ld + group * N_, at.ld, K_, N_, at, linear);
+        }
+    }
     // Threads share the columns rather than few rows: each reads a part of W, and its tiles are whole.
     bool shares_columns(int64_t rows, int present, bool is_forth) const override {
-        if (op.groups > 1 || net.is_bf16() || rows > FEW_ROWS * present || takes_entries()) return false;
+        if (net.program.slopes || op.groups > 1 || net.is_bf16() || rows > FEW_ROWS * present || takes_entries()) return false;
         const Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
         if (rows * in.width * out.width < WORTH_WAITING) return false;
         if (is_forth) return op.out + 1 < static_cast<int>(net.buffers.size()) && out.width > PANEL<T> * present;
@@ -182,7 +190,7 @@ class dense : public Operation<T> {
         const bool is_W = at.task.place < copies();
         const int g0 = op.shares ? 0 : at.task.place % copies(), g1 = op.shares ? op.groups : g0 + 1;
         if (is_W && takes_entries()) return gradient_of_entries(at, g);
-        if (is_W) gradient_of_W(at, g0, g1, g);
+        if (is_W) gradient_of_W(at, g0, g1, at.a, g);
         if (!is_W)
             at.panels(g, [&](int64_t n, T* sum) {
                 constexpr int64_t P = PANEL<T>;
@@ -198,6 +206,13 @@ class dense : public Operation<T> {
                 std::copy(sums, sums + P, sum);
             });
         if (op.groups > 1) clear_padding(g, at.task.rows(), at.task.columns());  // the last panel of a group has read the next group's delta
+    }
+    // a'^T delta of W, and 0 of b
+    void gradient_tangent(const Gradient<T>& at, Rows<T> a_dot, T* g) override {
+        if (at.task.place >= copies()) return;
+        const int g0 = op.shares ? 0 : at.task.place % copies(), g1 = op.shares ? op.groups : g0 + 1;
+        gradient_of_W(at, g0, g1, a_dot, g);
+        if (op.groups > 1) clear_padding(g, at.task.rows(), at.task.columns());
     }
     std::optional<Outer<T>> outer(const Task& task) const override {  // dL/dW[k, n] = a[k] delta[n]
         if (op.groups > 1 || task.place > 0 || takes_entries() || words_.leads_forth() || words_.leads_back()) return {};
@@ -252,10 +267,9 @@ class dense : public Operation<T> {
             forward_chains(a.row(at.r0), a.ld, panels, K, b, z, ldz, at.r1 - at.r0, K, N, finish);
     }
 
-    void gradient_of_W(const Gradient<T>& at, int g0, int g1, T* g) {
+    void gradient_of_W(const Gradient<T>& at, int g0, int g1, Rows<T> from, T* g) {
         constexpr int64_t P = PANEL<T>;
         const Task& task = at.task;
-        const Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
         const int64_t K = task.rows();
         const bool is_far = K_ * N_ * static_cast<int64_t>(sizeof(T)) > NEAR;
         const Reading reading = op.in == 0 && at.has_gaps ? Reading::sparse : is_packed() ? Reading::packed : Reading::in_place;
@@ -265,9 +279,9 @@ class dense : public Operation<T> {
             for (int64_t s = at.r0; s < at.r1; s += most) {
                 const int64_t size = std::min(most, at.r1 - s);
                 const bool begins = s == at.r0 && group == g0;
-                const T* a = &in.a[s * in.ld + group * K_ + task.k0];
+                const T* a = from.row(s) + group * K_ + task.k0;
                 for (int64_t n = task.n0; n < task.n1; n += P) {
-                    const T* delta = &out.grad[s * out.ld + group * N_ + n];
+                    const T* delta = at.delta.row(s) + group * N_ + n;
                     const Ahead<T> ahead = is_far && begins ? ahead_of(task, n) : Ahead<T>{};
                     T* to = g + (n - task.n0) * K;
                     const bool more = at.more || !begins;
@@ -278,11 +292,11 @@ class dense : public Operation<T> {
                         }
                     if constexpr (std::is_same_v<T, float>)
                         if (net.is_bf16()) {
-                            gradient_chains(a, in.ld, delta, out.ld, to, size, K, N_ - n, more);
+                            gradient_chains(a, from.ld, delta, at.delta.ld, to, size, K, N_ - n, more);
                             continue;
                         }
-                    columns.read(a, in.ld, size, K, reading);
-                    gradient_strip(columns, delta, out.ld, to, size, K, N_ - n, more, ahead);
+                    columns.read(a, from.ld, size, K, reading);
+                    gradient_strip(columns, delta, at.delta.ld, to, size, K, N_ - n, more, ahead);
                 }
             }
     }

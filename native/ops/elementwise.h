@@ -25,6 +25,10 @@ struct elementwise : Operation<T> {
         times_prime_rows<T>(this->op.function, at.c0(), at.a.from(at.r0), at.out.from(at.r0), nullptr, at.delta.from(at.r0), at.row(at.r0),
                             at.ld, at.r1 - at.r0, padded<T>(at.width), at.accumulates);
     }
+    void bend(const Backward<T>& at, Rows<T> a_dot) override {
+        add_bend_rows<T>(this->op.function, at.c0(), at.a.from(at.r0), at.out.from(at.r0), nullptr, at.delta.from(at.r0), a_dot.from(at.r0),
+                         at.row(at.r0), at.ld, at.r1 - at.r0, padded<T>(at.width));
+    }
 };
 
 // f(z) is kept for the way back.
@@ -56,6 +60,23 @@ class parametric : public Operation<T> {
         const Rows<T> f{&f_[at.r0 * at.ld], at.ld};
         times_prime_rows(this->op.function, at.c0(), at.a.from(at.r0), f, at.parameter(0), at.delta.from(at.r0), at.row(at.r0), at.ld,
                          at.r1 - at.r0, padded<T>(at.width), at.accumulates);
+    }
+    void bend(const Backward<T>& at, Rows<T> a_dot) override {
+        const Rows<T> f{&f_[at.r0 * at.ld], at.ld};
+        add_bend_rows(this->op.function, at.c0(), at.a.from(at.r0), f, at.parameter(0), at.delta.from(at.r0), a_dot.from(at.r0),
+                      at.row(at.r0), at.ld, at.r1 - at.r0, padded<T>(at.width));
+    }
+    // sum_i delta_i (f'(z_i) - 1) z'_i
+    void gradient_tangent(const Gradient<T>& at, Rows<T> a_dot, T* g) override {
+        constexpr int64_t P = PANEL<T>;
+        at.panels(g, [&](int64_t n, T* sum) {
+            for (int64_t i = at.r0; i < at.r1; ++i) {
+                T slope[P];
+                const Rows<T> z{at.a.row(i) + n, at.a.ld}, f{&f_[i * at.a.ld + n], at.a.ld}, delta{at.delta.row(i) + n, at.delta.ld};
+                times_prime_rows<T>(this->op.function, T(this->op.c0), z, f, nullptr, delta, slope, P, 1, P, false);
+                for (int64_t j = 0; j < P; ++j) sum[j] = fused(slope[j] - delta.first[j], a_dot.row(i)[n + j], sum[j]);
+            }
+        });
     }
     // dL/dalpha (width,) = sum_i delta_i (f(z_i) - z_i)
     void gradient(const Gradient<T>& at, T* g) override {

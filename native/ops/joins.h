@@ -22,6 +22,7 @@ struct add : Operation<T> {
             for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] + b[j];
         }
     }
+    void tangent(const Tangent<T>& at) override { forward({{at.self, at.own, at.block, at.r0, at.r1, at.a_dot, at.width, at.width_b}, at.b_dot, at.to, at.ld, nullptr}); }
     // dL/da = dL/db (batch, width) = delta
     void backward(const Backward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {
@@ -48,6 +49,7 @@ struct concat : Operation<T> {
             std::copy(b, b + at.width_b, at.row(i) + at.width);
         }
     }
+    void tangent(const Tangent<T>& at) override { forward({{at.self, at.own, at.block, at.r0, at.r1, at.a_dot, at.width, at.width_b}, at.b_dot, at.to, at.ld, nullptr}); }
     // dL/da (batch, width) = delta[:, :width]      dL/db (batch, width_b) = delta[:, width:]
     void backward(const Backward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {

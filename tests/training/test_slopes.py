@@ -10,9 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
 from chainrule import Dense, Layer, Model, Network, Tanh
-from chainrule.formulas.layers import ACTIVATIONS, Context
-from chainrule.trained.persistence import LAYERS
-from layer_examples import examples
+from chainrule.formulas.layers import Context
+from layer_examples import ACTIVATIONS, LAYERS, examples
 from needs import needs
 from states import drawn_states, stands_first
 

@@ -33,6 +33,7 @@ RULES: dict[str, int]
 CONSTANTS: dict[str, tuple[str, ...]]
 """the names of the constants of an operation, an activation or a loss, in the kernels' order"""
 FUSED: frozenset[str]
+SLOPED: frozenset[str]
 """activations that a dense may write over its own z"""
 
 class TeamSize:
@@ -95,6 +96,7 @@ class Program:
         lower: list[float] = ...,
         upper: list[float] = ...,
         own_loss: tuple[Any, ...] | None = None,
+        slopes: bool = False,
     ) -> None: ...
 
 class Run:
@@ -146,6 +148,8 @@ class Session:
         first: int,
         step_offset: int,
         sums: Any,
+        slopes: Any = None,
+        slope_weight: Any = None,
     ) -> tuple[int, str]: ...
     def predict(self, X: Any, out: Any) -> bool: ...
     def predict_row(self, x: Any, out: Any) -> int: ...

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from chainrule.core.arrays import RowsLike
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, SlopeTargets
 from chainrule.engines.native.program import Program, own_loss
 from chainrule.engines.native.threads import cores, threads
 from chainrule.engines.step import diagnosis
@@ -24,6 +24,7 @@ from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import Link
 from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
+from chainrule.network.ops import operations
 
 MAX_CONVERTED = 1 << 24
 """The maximum numbers converted at a time, for samples that the kernels cannot read directly: wide sparse rows."""
@@ -77,6 +78,16 @@ def is_known(link: Link) -> bool:
     )
 
 
+def without_slopes(plan: Plan) -> str | None:
+    """Return why the kernels cannot train a known network on slopes, or None if they can."""
+    if plan.precision is not None:
+        return f"precision {plan.precision!r} with slopes requires the reference engine"
+    for op in operations(plan.network).ops:
+        if op.name not in _native.SLOPED:
+            return f"it does not train the layer {op.link.name} ({type(op.link.layer).__name__}) on slopes"
+    return None
+
+
 def knows_optimizer(optimizer: Optimizer) -> bool:
     """Return whether the kernels support an optimizer's rule."""
     rule = optimizer.rule()
@@ -121,6 +132,11 @@ def as_rows(X: RowsLike, dtype: DTypeLike) -> Any:
         return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
 
 
+def slope_arrays(slopes: SlopeTargets) -> dict[str, NDArray[np.float64]]:
+    """Return the kernels' arguments for slopes."""
+    return {"slopes": np.ascontiguousarray(slopes.d), "slope_weight": np.ascontiguousarray(slopes.w)}
+
+
 # --- the engine, its forward pass and its session
 
 
@@ -141,8 +157,8 @@ class NativeEngine(OnProcessor):
         link = unknown(network)
         if link is not None:
             return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
-        if plan.slopes:
-            return "it does not train on slopes"
+        if plan.slopes and (reason := without_slopes(plan)) is not None:
+            return reason
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
         return self.elsewhere(plan)
@@ -310,6 +326,7 @@ class NativeSession:
             plan.frozen,
             plan.network.bounds,
             own_loss(plan.network, plan.batch_size, theta.dtype),
+            plan.slopes,
         )
         run = _native.Run(
             **settings_of(plan.optimizer),
@@ -361,6 +378,7 @@ class NativeSession:
                 first=first + done,
                 step_offset=self.step_offset,
                 sums=self.all_sums,
+                **({} if part.slopes is None else slope_arrays(part.slopes)),
             )
             if end != "done":
                 self.synchronize()

@@ -34,11 +34,14 @@ class Program:
         frozen: frozenset[str],
         bounds: Bounds | None = None,
         own_loss: tuple[Any, ...] | None = None,
+        slopes: bool = False,
     ) -> None:
         """Assign a buffer to each value of the operations; 0 is the input.
 
         bounds: those that each step keeps.  own_loss: to train with a loss that the kernels do not know.
+        slopes: whether the samples have slopes, for which nothing is fused.
         """
+        self.fuses = not slopes
         self.layers = {link.name: link.layer for link in network.walk()}
         self.states: list[str] = []
         """names of the links whose states the program uses, in the session's order"""
@@ -55,6 +58,9 @@ class Program:
         self.scale, self.offset = 1.0, 0.0
         """the factor and the offset applied to samples when they are read"""
         loss = formula_of(network.loss) or Formula("own", members=network.loss.members)
+        more: dict[str, Any] = {"slopes": True} if slopes else {}
+        if bounds is not None:
+            more |= {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()}
         self.native = _native.Program(
             ops=list(self.native_ops()),
             parameters=[
@@ -82,7 +88,7 @@ class Program:
             scale=self.scale,
             offset=self.offset,
             own_loss=own_loss,
-            **({} if bounds is None else {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()}),
+            **more,
         )
 
     def native_ops(self) -> Iterator[_native.Op]:
@@ -95,7 +101,9 @@ class Program:
         op = next(ops)
         while op is not None:
             following = next(ops)
-            if op.name == "rescale" and self.buffers[op.inputs[0]] == 0 and self.reads[op.inputs[0]] == 1:
+            if not self.fuses:
+                yield self.native_op(op)
+            elif op.name == "rescale" and self.buffers[op.inputs[0]] == 0 and self.reads[op.inputs[0]] == 1:
                 scale, offset = op.constants["scale"], op.constants["offset"]
                 self.scale, self.offset = self.scale * scale, self.offset * scale + offset
                 self.buffers[op.output] = 0
