@@ -43,7 +43,7 @@ def as_row(frame: pd.DataFrame, k: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scale", ["standard+quantile", "realmlp", "robust", "none"])
-@pytest.mark.parametrize("columns", [2, 20])
+@pytest.mark.parametrize("columns", [2, 20, 60])
 def test_few_rows_have_the_bits_of_the_whole_table(scale: str, columns: int):
     frame = table(columns)
     made = TablePreprocessor(scale=scale, dtype="float64", max_one_hot=8, min_count=2).fit(frame[:200])

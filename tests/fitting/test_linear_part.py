@@ -226,7 +226,7 @@ def test_what_is_chosen_of_two_regressions_is_one_of_all_inputs():
     samples = Samples(X, y, np.ones(24), 1)
     own = Dealt([np.arange(12, 24), np.arange(12)], np.arange(24), np.repeat([[0, 1]], 12, 1))
     at, out = Straight(np.array([0, 1]), np.array([0, 1])), np.zeros((1, 24, 1))
-    sets = [np.array([0])]
+    sets = [[few_solved.InputSet(np.array([0]), PENALTIES)]] * 2
     found = chosen(
         out, lambda z: -12 * float(np.log(((z[0] - y) ** 2).mean())), solve_regression, samples, own, at, sets
     )
@@ -245,7 +245,7 @@ def test_weights_that_are_less_likely_before_by_hand():
     X = np.arange(24.0)[:, None]
     own = Dealt([np.arange(12, 24), np.arange(12)], np.arange(24), np.repeat([[0, 1]], 12, 1))
     given = np.zeros((1, 24, 1)), lambda z: 0.0, solve_regression, Samples(X, X, np.ones(24), 1), own
-    at, sets = Straight(np.array([0]), np.array([0])), [np.array([0])]
+    at, sets = Straight(np.array([0]), np.array([0])), [[few_solved.InputSet(np.array([0]), PENALTIES)]] * 2
     assert chosen(*given, at, sets).weight == pytest.approx(0.5)
     assert chosen(*given, at, sets, power=3).weight == pytest.approx(1 - 722_666 / 160_000 / 5.5125)
 

@@ -14,12 +14,14 @@ from sklearn.utils import check_random_state
 from chainrule.core.random import generator, member_seed
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
+from chainrule.fitting.dealing import dealt
+from chainrule.fitting.narrow import Narrow
 from chainrule.fitting.parameters import Parameters, is_stochastic
-from chainrule.fitting.plan import FitPlan
+from chainrule.fitting.plan import FitPlan, numbers, sources
 from chainrule.fitting.result import FitResult, RateControl, Records
 from chainrule.fitting.start import Trunk, activations_in, dense_slots, members_of, put_parameters, views
 from chainrule.formulas.initializers import Constant
-from chainrule.formulas.layers import Dense, Embedding
+from chainrule.formulas.layers import Dense, Embedding, Layer, PiecewiseLinearEmbedding, Take
 from chainrule.formulas.losses import LogLink, Poisson, SurvivalCrossEntropy
 from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model
@@ -42,6 +44,8 @@ class FitStart(NamedTuple):
     """whether a network begins"""
     is_drawn: bool = True
     """whether all of its parameters were drawn"""
+    narrow: Narrow | None = None
+    """what the members learn from a wide table; None for all of it"""
 
 
 def begin(
@@ -61,6 +65,17 @@ def begin(
     is_stochastic_fit = is_stochastic(p)
     watches = bool(p.early_stopping) if is_stochastic_fit else None
     if before is None:
+        narrow = None
+        if (
+            (how := plan.proposal.folds) is not None
+            and how.strong is not None
+            and not given
+            and trunk is None
+        ):
+            rows = dealt(data.samples.n, how, data.labels, random, data.structure)
+            codes = () if data.preprocessor is None else data.preprocessor.embedded_
+            narrow = Narrow.of(data.samples, rows, tuple(column for column, *_ in codes), how.strong)
+            plan = of_inputs(plan, data, np.flatnonzero(narrow.curved))
         network, group_sizes = network_of(plan, data)
         model = first_model(plan, data, network, random, given, trunk)
         result = FitResult(
@@ -74,7 +89,7 @@ def begin(
             plan.architecture,
             shares=data.shares,
         )
-        return FitStart(result, random, True, not given and trunk is None)
+        return FitStart(result, random, True, not given and trunk is None, narrow)
     check_unchanged(plan.architecture, before.architecture)
     goes_on = plan.is_incremental and before.rates is not None
     rates = before.rates if goes_on or not is_stochastic_fit else as_rates(p)
@@ -83,6 +98,22 @@ def begin(
     # What a fit has at its end is not yet there.
     own = replace(own, shortfall=None, floor=None, held_out=None, decision=None, kept=None, is_cut=False)
     return FitStart(own, random, False, False)
+
+
+def of_inputs(plan: FitPlan, data: FitData, inputs: NDArray[np.int64]) -> FitPlan:
+    """Return a plan whose network has the piecewise linear embedding beside the inputs, of the numbers among these."""
+    made = data.preprocessor
+    assert made is not None, "a recipe prepares the table"
+    places = zip(numbers(made), made.numbers_, strict=True)
+    columns, kept = tuple(place for place, output in places if output in set(inputs.tolist())), list[Layer]()
+    for layer in plan.proposal.front:
+        if not isinstance(layer, PiecewiseLinearEmbedding):
+            kept.append(layer)
+        elif columns:  # which the linear part has as they are
+            width = len(sources(made))
+            embedded = replace(layer, columns=tuple(range(width, width + len(columns))))
+            kept += [Take((*range(width), *columns)), embedded]
+    return replace(plan, proposal=plan.proposal._replace(front=tuple(kept)))
 
 
 def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:

@@ -12,9 +12,9 @@ le Cessie and van Houwelingen, "Ridge estimators in logistic regression", Applie
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 from chainrule.data.samples import Samples, in_rows
 from chainrule.fitting.dealing import Dealt, out_of_fold
 from chainrule.fitting.start import dense_slots
-from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale, Shift, Tanh
+from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale, Shift, Take, Tanh
 from chainrule.formulas.losses import CrossEntropy, Loss, SurvivalCrossEntropy
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
@@ -34,6 +34,8 @@ from chainrule.tables.scaling import BY_QUANTILES, FAR
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Of the squares of the coefficients: see the formulas above, with standardized targets of numbers."""
+WIDE_PENALTIES, INPUTS_A_PENALTY = PENALTIES[::2], 50
+"""Those of wide tables; the penalties of all inputs are larger by their number in units of this, as their noise is."""
 STEPS, GRADIENT_LEFT = 50, 1e-3
 """The most steps of a logistic regression, and its gradient by a row at which it ends."""
 
@@ -59,8 +61,26 @@ class LinearPart(NamedTuple):
         return found
 
 
-Regression = Callable[[Samples, NDArray[np.int64], NDArray[np.int64]], list[LinearPart]]
-"""Solves regressions of some rows on some of the inputs."""
+class InputSet(NamedTuple):
+    """The inputs of regressions, and their penalties."""
+
+    places: NDArray[np.int64]
+    """in the inputs that are straight"""
+    penalties: Sequence[float]
+
+
+class Regression(Protocol):
+    """Solves regressions of some rows on some of the inputs, one for each penalty."""
+
+    def __call__(
+        self,
+        samples: Samples,
+        rows: NDArray[np.int64],
+        inputs: NDArray[np.int64],
+        *,
+        penalties: Sequence[float],
+    ) -> list[LinearPart]:
+        """Return them."""
 
 
 def straight(network: Network) -> Straight:
@@ -73,6 +93,8 @@ def straight(network: Network) -> Straight:
             origin = np.concatenate(
                 [np.delete(origin, codes), np.full(sum(s for *_, s in layer.columns), -1)]
             )
+        elif isinstance(layer, Take):
+            origin = origin[list(layer.columns)]
         elif isinstance(layer, PiecewiseLinearEmbedding):
             sources = layer.sources(link.fan_in)
             origin = np.where(np.isin(sources, layer.embedded(link.fan_in)), -1, origin[sources])
@@ -345,16 +367,18 @@ def chosen(
     samples: Samples,
     rows: Dealt,
     at: Straight,
-    sets: Sequence[NDArray[np.int64]],
+    sets: Iterable[Sequence[InputSet]],
     power: float = 0.0,
 ) -> ChosenWeight:
     """Return the part of each member, of all the inputs `at`, and their weight.
 
     out: the outputs of `out_of_fold`, unbound.  log_likelihood(out): of such outputs.  samples: all rows.
-    sets: the inputs of the regressions, see `input_sets`.  power: p, where a weight is as likely before as (1 - w)^p.
+    sets: of the regressions of each member.  power: p, where a weight is as likely before as (1 - w)^p.
     """
     X, outputs = samples.take(rows.rows).X, out.shape[2]
-    members = [regressions_of(solve, samples, own, at, sets) for own in rows.learned]
+    members = [
+        regressions_of(solve, samples, own, at, each) for own, each in zip(rows.learned, sets, strict=True)
+    ]
 
     def of_regression(k: int) -> NDArray[np.float64]:
         return out_of_fold(lambda member, own: members[member][k](own[:, at.inputs]), rows, X, outputs)
@@ -375,12 +399,12 @@ def regressions_of(
     samples: Samples,
     rows: NDArray[np.int64],
     at: Straight,
-    sets: Sequence[NDArray[np.int64]],
+    sets: Sequence[InputSet],
 ) -> list[LinearPart]:
     """Return the regressions of a member, each as one of all the inputs `at`, with 0 for those that it has not."""
     parts = list[LinearPart]()
-    for places in sets:
-        for part in solve(samples, rows, at.inputs[places]):
+    for places, penalties in sets:
+        for part in solve(samples, rows, at.inputs[places], penalties=penalties):
             coefficients = np.zeros((len(at.inputs), part.coefficients.shape[1]))
             coefficients[places] = part.coefficients
             parts.append(LinearPart(coefficients, part.intercept))
@@ -619,21 +643,35 @@ class Beside:
     """
 
     def __init__(
-        self, members: list[Model], samples: Samples, rows: Dealt, how: FoldMembers, ways: Sequence[str]
+        self,
+        members: list[Model],
+        samples: Samples,
+        rows: Dealt,
+        how: FoldMembers,
+        ways: Sequence[str],
+        strong: NDArray[np.bool_] | None = None,
     ) -> None:
         """Describe the parts. samples: all rows, with standardized targets.  how: with the steps of a member.
 
-        ways: how each input is scaled, see `regressions.input_sets`.
+        ways: how each input is scaled, see `regressions.input_sets`.  strong: (members, inputs) those that each member
+        of a wide table learns from, on which it has regressions too; None for other tables.
         """
         self.members, self.samples, self.rows, self.steps, self.ways = members, samples, rows, how.steps, ways
+        self.strong = strong
         self.units = how.units_beside(samples.outputs)
         self.loss, self.bound = members[0].network.loss, Bound.of(members[0])
         self.at = straight(members[0].network)
 
     @cached_property
-    def sets(self) -> list[NDArray[np.int64]]:
-        """The inputs of each regression of the linear part."""
-        return input_sets(self.at, self.ways)
+    def sets(self) -> list[list[InputSet]]:
+        """The inputs of the regressions of the linear part of each member."""
+        found = input_sets(self.at, self.ways)
+        if self.strong is None:
+            return [[InputSet(places, PENALTIES) for places in found]] * len(self.members)
+        factor = max(1.0, len(self.at.inputs) / INPUTS_A_PENALTY)
+        all_have = [InputSet(places, [factor * each for each in WIDE_PENALTIES]) for places in found]
+        own = (np.flatnonzero(each[self.at.inputs]) for each in self.strong)
+        return [[*all_have, InputSet(places, WIDE_PENALTIES)] for places in own]
 
     @property
     def solve(self) -> Regression:
@@ -648,7 +686,7 @@ class Beside:
         """Return whether the members have inputs for their parts, and time for them until a `time.monotonic()`."""
 
         def solve(rows: NDArray[np.int64]) -> None:
-            regressions_of(self.solve, self.samples, rows, self.at, self.sets)
+            regressions_of(self.solve, self.samples, rows, self.at, self.sets[0])
             if self.steps:
                 self.stepped(rows, np.random.RandomState(0))
 

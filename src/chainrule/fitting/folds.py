@@ -38,7 +38,7 @@ from chainrule.core.random import generator
 from chainrule.data.samples import Samples, TargetScale, in_rows
 from chainrule.engines import ForwardWalks, Plan, select
 from chainrule.fitting import loop
-from chainrule.fitting.begin import FitStart, survival_logits
+from chainrule.fitting.begin import FitStart, first_model, survival_logits
 from chainrule.fitting.curve import LearningCurve
 from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
 from chainrule.fitting.few_solved import (
@@ -53,6 +53,7 @@ from chainrule.fitting.few_solved import (
     slots_to_solve,
     view_of_link,
 )
+from chainrule.fitting.narrow import Narrow
 from chainrule.fitting.plan import FitPlan
 from chainrule.fitting.result import FitResult
 from chainrule.fitting.start import dense_slots, members_of
@@ -65,7 +66,7 @@ from chainrule.formulas.losses import (
     SurvivalCrossEntropy,
     ordinal_logits,
 )
-from chainrule.model import Model
+from chainrule.model import Ensemble, Model
 from chainrule.presets.few import VERY_FEW
 from chainrule.tables.data import FitData
 from chainrule.tables.encoding import ways
@@ -199,20 +200,33 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     model = result.model
     samples = data.samples.scaled(model.target_scale)
     random = check_random_state(plan.parameters.random_state)
-    rows = dealt(samples.n, how, data.labels, random, data.structure)
+    trained, learned, narrow = model, samples, start.narrow
+    if narrow is None:
+        rows = dealt(samples.n, how, data.labels, random, data.structure)
+    else:
+        rows, learned = narrow.rows, samples._replace(X=samples.X[:, narrow.inputs])
+        network = narrow.network(model.network)
+        trained = first_model(plan, replace(data, feature_names=None), network, start.random, {}, None)
+    own = members_of(trained)
     if start.is_drawn:
-        loop.measure(model, samples)  # the edges of curves
-        for member in members_of(model):
+        loop.measure(trained, learned)  # the edges of curves
+        for number, member in enumerate(own):
             begin_at_shares(member, samples)
             bend(member, how.curves)
             if how.has_linear_part:
                 leave_out(member, how.units_beside(samples.outputs).number)
-    curve = FoldCurve(plan, start, samples, rows, has_rare_class(data))
+            if narrow is not None:
+                narrow.begin(member, number)
+    begun = start._replace(result=replace(result, model=trained))
+    curve = FoldCurve(plan, begun, learned, rows, has_rare_class(data))
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
-    _, limited = loop.run(plan, model, optimizer, samples, None, size, epochs, curve, callbacks)
+    _, limited = loop.run(plan, trained, optimizer, learned, None, size, epochs, curve, callbacks)
+    if narrow is not None:
+        model = of_all_inputs(model, own, trained, narrow)
+        result = replace(result, model=model)
     found = replace(result, records=curve.records, shortfall=limited.shortfall, course=limited.course)
-    members = members_of(model)
+    members, judge = members_of(model), samples.take(rows.rows)
     is_whole = len(members) == len(rows.learned) and len(rows.rows)  # none diverged, and a class has two rows
     if not (start.is_new and is_whole):
         return found
@@ -220,14 +234,14 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     out = out_of_fold(
         lambda member, X: walks.predict(members[member].theta, members[member].states, X),
         rows,
-        curve.judge.X,
+        judge.X,
         model.network.fan_out,
     )
     loss = model.network.loss
     is_of_several, bound = isinstance(loss, SoftmaxCrossEntropy), Bound.of(members[0])
     for_all = FOR_ALL if is_of_several and samples.n <= VERY_FEW else 1.0
     ends = OF_SEVERAL if is_of_several and not how.has_linear_part else TEMPERATURES
-    temperature = max(temperature_of(out, curve.center, loss, curve.judge, bound, ends) / for_all, ends[0])
+    temperature = max(temperature_of(out, curve.center, loss, judge, bound, ends) / for_all, ends[0])
     for member in members:
         cool(member, curve.center, temperature)
     out = cooled(out, curve.center, temperature, bound)
@@ -235,7 +249,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
         scaled = () if result.preprocessor is None else ways(result.preprocessor.learned_)
-        beside = Beside(members, samples, rows, how, scaled)
+        beside = Beside(members, samples, rows, how, scaled, None if narrow is None else narrow.strong)
         repeated = plan.conditions.course
         has_time = beside.is_in_time(plan.end) if repeated is None else repeated.has_linear_part
         if has_time and len(beside.at.inputs):
@@ -243,14 +257,14 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             weight = max(weight, linear)
             if linear and isinstance(loss, SoftmaxCrossEntropy):
                 bound = Bound.of(members[0])  # as the first temperature has left it
-                temperature = temperature_of(out, curve.center, loss, curve.judge, bound, OF_ALL) / for_all
+                temperature = temperature_of(out, curve.center, loss, judge, bound, OF_ALL) / for_all
                 for member in members:
                     cool(member, curve.center, temperature)
                 out = cooled(out, curve.center, temperature, bound)
         found = replace(found, course=limited.course._replace(has_linear_part=has_time))
     if not is_in_time:
         bound = Bound.of(members[0])
-        by = shift_of(out, loss, curve.judge, bound)
+        by = shift_of(out, loss, judge, bound)
         if by:
             for member in members:
                 shift(member, by)
@@ -263,8 +277,25 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     held = latest(rows) if is_in_time else np.arange(len(rows.rows))
     if not len(held):  # a label of its own is in all of the latest ones
         return found
-    X = curve.judge.X[held[sample_places(len(held))]]
+    X = judge.X[held[sample_places(len(held))]]
     return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows[held]), predicted[held], X))
+
+
+def of_all_inputs(
+    whole: Model | Ensemble, own: list[Model], trained: Model | Ensemble, narrow: Narrow
+) -> Model | Ensemble:
+    """Copy networks of the strong inputs into those of all, and return these without those that diverged.
+
+    own: the networks of the strong inputs before training.
+    """
+    left = [members_of(whole)[own.index(each)] for each in members_of(trained)]
+    for member, each in zip(left, members_of(trained), strict=True):
+        narrow.finish(member, each)
+    if len(left) == len(own):
+        return whole
+    made = Ensemble.of(left, seed=whole.seed)
+    made.describe(whole.classes, whole.feature_names, whole.target_scale)
+    return made
 
 
 def bend(model: Model, curves: float) -> None:

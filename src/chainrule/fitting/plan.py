@@ -266,7 +266,8 @@ def resolved(
         before, deals = members if trunk is None else len(trunk.models), of_few is not None
         if before is not None:  # the networks stay as many as they are
             are_several = before > 1 and "n_members" not in chosen
-            of_few = recipe(wanted, conditions.variant).of_few if are_several else None
+            own = recipe(wanted, conditions.variant).of_columns(inputs_of(data).columns)
+            of_few = own if are_several else None
         chosen_recipe = recipe(wanted, conditions.variant) if of_few is None else of_few
         proposal = chosen_recipe.propose(facts)
         if not deals or (before is not None and before != proposal.parameters.get("n_members")):
@@ -367,7 +368,9 @@ def few_of(
     is_asked = conditions._replace(threads=None).is_alone
     if wanted in (None, BEST) or not (conditions.may_deal and is_asked):
         return None
-    found = recipe(str(wanted), conditions.variant).of_few
+    own = recipe(str(wanted), conditions.variant)
+    columns = columns_in(given_rows.X)
+    found = own.of_few if races else own.of_columns(columns)
     has_both = given_rows.time is not None and given_rows.groups is not None
     is_apart = given_rows.X_val is not None or has_both
     if found is None or is_apart or not is_stochastic(estimator):
@@ -378,9 +381,18 @@ def few_of(
     if has_few_groups:
         groups = read_structure(given_rows.X, given_rows.groups, None, 0.0).groups
         has_few_groups = groups is not None and len(np.unique(groups)) <= found.most
-    if not (found.least <= rows <= found.most or has_few_groups):
+    are_few = found.least <= rows <= found.most and rows * columns <= found.most_cells
+    if not (are_few or has_few_groups):
         return None
     return found if found.beside.issuperset(given(estimator)) else None
+
+
+def columns_in(X: object) -> int:
+    """Return the columns of a table that knows them at once, or 0."""
+    if isinstance(X, Mapping):
+        return len(X)
+    shape: tuple[int, ...] = tuple(getattr(X, "shape", ()))
+    return int(shape[1]) if len(shape) == 2 else 0
 
 
 def table_settings(

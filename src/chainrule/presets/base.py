@@ -64,6 +64,8 @@ class FoldMembers(NamedTuple):
     """the steps drawn by chance that are solved beside each member with a linear part"""
     most: int | None = None
     """how many of these members there are, the first ones; None for all"""
+    strong: int | None = None
+    """the most inputs that a member learns from beside the linear part, see `chainrule.fitting.narrow`; None for all"""
 
     def units_beside(self, outputs: int) -> UnitsBeside:
         """Return the hidden units of a network with a linear part that are left to what is solved beside it."""
@@ -134,6 +136,12 @@ class OfFewRows(NamedTuple):
     """what is otherwise in `table` where numbers are predicted"""
     most_of_groups: int = 0
     """up to so many rows, if they belong to at most `most` groups"""
+    most_cells: float = math.inf
+    """rows times columns up to which they are few"""
+
+
+MANY_COLUMNS = 800
+"""A table of more columns is wide."""
 
 
 class Recipe(NamedTuple):
@@ -145,6 +153,12 @@ class Recipe(NamedTuple):
     """the settings of the `TablePreprocessor` of preprocess="auto" that are not the default"""
     of_few: OfFewRows | None = None
     """what it does instead where there are few rows; None for the same"""
+    of_wide: OfFewRows | None = None
+    """what it does instead where rows are few and columns are more than `MANY_COLUMNS`; None for the same"""
+
+    def of_columns(self, columns: int) -> OfFewRows | None:
+        """Return what it does instead where rows of so many columns are few."""
+        return self.of_few if columns <= MANY_COLUMNS or self.of_wide is None else self.of_wide
 
 
 MIN_ROWS_TO_HOLD_OUT = 50

@@ -32,7 +32,7 @@ from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 from chainrule.presets.base import MIN_ROWS_TO_HOLD_OUT, Facts, Proposal, Recipe
-from chainrule.presets.few import MOST_ROWS, OF_FEW
+from chainrule.presets.few import MOST_ROWS, OF_FEW, OF_WIDE
 
 BATCHES = ((4_000, 64), (16_000, 128), (60_000, 256))
 """Up to so many rows, the samples of a batch; beyond the last twice its batch."""
@@ -137,4 +137,4 @@ def decayed(proposal: Proposal, decay: float) -> Proposal:
 
 TABLE = {"category_scale": 0.1}
 """The settings of the preprocessor that are not its default."""
-RECIPE = Recipe(fast, TABLE, OF_FEW)
+RECIPE = Recipe(fast, TABLE, OF_FEW, OF_WIDE)

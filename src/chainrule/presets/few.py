@@ -27,6 +27,7 @@ modern neural networks", ICML 2017.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule.formulas.initializers import Constant
@@ -46,7 +47,7 @@ WITHOUT_LINEAR_PART = frozenset({"hidden_layer_sizes", "activation", "residual",
 """The parameters beside which a network has no linear part."""
 EPOCHS, PATIENCE = 100, 30
 BATCHES = ((500, 32), (MOST_ROWS, 64))
-"""Up to so many rows, the samples of a batch."""
+"""Up to so many rows, the samples of a batch; beyond, of wide tables, twice as many."""
 FRONT_RATE = 6.0
 
 
@@ -93,6 +94,8 @@ class FewSettings(NamedTuple):
     decay: float = DECAY
     members: int | None = None
     """how many there are, the first ones; None for all of all dealings"""
+    strong: int | None = None
+    """the most inputs that a member of a wide table learns from, beside a linear part of all; None for all"""
 
 
 AS_ABOVE = FewSettings()
@@ -107,11 +110,16 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     )
     curves = curves if settings.curves is None else settings.curves
     is_own, is_of_numbers = WITHOUT_LINEAR_PART.isdisjoint(facts.given), facts.task == "regression"
-    is_solved = is_of_numbers or is_very_few or facts.task == "survival"
+    is_wide = settings.strong is not None
+    if is_wide:
+        facts = facts._replace(numbers=facts.numbers[: settings.strong])  # in place of those that are strong
+    is_solved = is_of_numbers or is_very_few or is_wide or facts.task == "survival"
     has_linear_part = is_own and is_solved and settings.layers == 1
     is_dealt_again = rows <= MOST_ROWS and len(facts.numbers) <= MANY_NUMBERS
+    batch = next((size for most, size in BATCHES if rows <= most), BATCHES[-1][1] * (2 if is_wide else 1))
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if is_dealt_again else 1
     members, folds = FOLDS * dealings, FoldMembers(FOLDS, dealings, curves, has_linear_part)
+    folds = folds._replace(strong=settings.strong)
     if has_linear_part and facts.task == "binary" and len(facts.numbers) <= MANY_NUMBERS:
         folds = folds._replace(steps=STEPS)
     if settings.members is not None and settings.members < members:
@@ -121,9 +129,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(sizes),
         "dropout": dropout,
-        "batch_size": min(
-            next((size for most, size in BATCHES if rows <= most), BATCHES[-1][1]), max(rows, 1)
-        ),
+        "batch_size": min(batch, max(rows, 1)),
         "max_iter": EPOCHS,
         "tol": 0.0,
         "n_iter_no_change": PATIENCE,
@@ -177,3 +183,20 @@ BESIDE = frozenset(
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
 OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE, TABLE_OF_NUMBERS, MOST_ROWS_OF_GROUPS)
+
+STRONG = 128
+"""The most inputs that a member of a wide table learns from."""
+MOST_ROWS_OF_WIDE, MOST_CELLS = 10_000, 2e7
+"""The rows, and the rows times the columns, up to which the rows of such a table are few."""
+BESIDE_WIDE = BESIDE - {"callbacks"}
+"""Callbacks would be told of networks of some of the inputs."""
+OF_WIDE = OfFewRows(
+    LEAST_ROWS,
+    MOST_ROWS_OF_WIDE,
+    partial(few, settings=FewSettings(strong=STRONG)),
+    {**TABLE, "scale": "linear"},
+    BESIDE_WIDE,
+    {"scale": "straight"},
+    most_cells=MOST_CELLS,
+)
+"""With few rows of more than `MANY_COLUMNS` columns."""

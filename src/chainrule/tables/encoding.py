@@ -158,7 +158,7 @@ class Encoder:
                     places, of = plan.indicators
                     chosen = np.isin(of, own)
                     out[:, places[chosen]] = np.isnan(x[of[chosen]]).T
-            _scale_all(out, x, plan)
+            scale_all(out, x, plan)
         return out
 
     def columns(self, table: RawTable, at: Mapping[str, int], dtype: str) -> TableColumns:
@@ -270,7 +270,7 @@ class TableColumns(NamedTuple):
         return out
 
 
-def _scale_all(out: NDArray[np.floating], x: NDArray[np.float64], plan: EncodingPlan) -> None:
+def scale_all(out: NDArray[np.floating], x: NDArray[np.float64], plan: EncodingPlan) -> None:
     """Write the scaled outputs of the arrays x, (sources, rows), of few rows: all of a way at once."""
     if plan.ends is not None:
         np.clip(x, *plan.ends[:, :, None], out=x)
