@@ -71,6 +71,7 @@ def test_the_network_of_the_file_reads_mnist_and_misreads_its_digit():
     assert shares.argsort()[:-3:-1].tolist() == [9, 4] and sample["y"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
 def test_its_numbers_are_the_librarys_and_everything_is_in_sight_on_a_phone(pages, lang, theme):
     model, sample = kept()
@@ -97,6 +98,7 @@ def test_its_numbers_are_the_librarys_and_everything_is_in_sight_on_a_phone(page
         context.close()
 
 
+@pytest.mark.slow
 def test_a_stroke_is_answered_a_weight_dragged_and_the_door_leads_on_with_both(pages):
     context = pages.browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     try:
@@ -148,6 +150,7 @@ def test_a_stroke_is_answered_a_weight_dragged_and_the_door_leads_on_with_both(p
         context.close()
 
 
+@pytest.mark.slow
 def test_within_another_page_it_asks_for_nothing_more_and_its_doors_lead_out(pages):
     context = pages.browser.new_context(viewport={"width": 1000, "height": 900})
     try:
@@ -165,6 +168,7 @@ def test_within_another_page_it_asks_for_nothing_more_and_its_doors_lead_out(pag
         context.close()
 
 
+@pytest.mark.slow
 def test_it_is_the_served_studios_first_screen(browser: Browser):
     studio = Studio(kept()[0], name="mnist")
     studio.first_screen = "front"

@@ -53,7 +53,7 @@ def reference(one: Prepared, dtype: Any = np.float64, shake: int | None = None) 
     outputs = ReferenceEngine().predict(network, theta, states, X, 64)
     few = given.batch(np.arange(min(len(X), 50)), dtype)
     context = Context(training=True, seed=one.case.number, step=1, states=states)
-    objective = network.objective(network.unflatten(theta), *few, context)
+    objective = network.objective(network.unflatten(theta), *few[:3], context)
     plan = Plan(
         network,
         one.case.how["optimizer"],

@@ -221,7 +221,8 @@ def answer_steps(build: GraphBuilder, loss: Loss, out: GraphValue) -> GraphValue
         )
     for operation in found:
         if operation.name == "ordinal":
-            out = _log_ordinal(build, out, operation.groups)
+            if out.width > operation.groups:  # of one class there is no threshold
+                out = _log_ordinal(build, out, operation.groups)
             operation = operation._replace(name="softmax")
         out = build.add(_of_loss(operation), out, of="answer")
     return out

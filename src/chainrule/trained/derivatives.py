@@ -132,12 +132,14 @@ class Ordinal(Layer):
 
     def _to_z(self, G: Array, slope: Array) -> Array:
         """G_0, sigmoid(z_j) G_j, -G_0"""
-        return np.concatenate([G[..., :1], slope[..., 1:-1] * G[..., 1:-1], -G[..., :1]], -1)
+        made = np.concatenate([G[..., :1], slope[..., 1:-1] * G[..., 1:-1], -G[..., :1]], -1)
+        return made[..., : G.shape[-1]]  # of one class there is no threshold
 
     def _thresholds(self, cache: Cache, a_dot: Array) -> Array:
         """t'_k = z'_0 - z'_{K-1} + sum_{0<j<=k} sigmoid(z_j) z'_j"""
         first = a_dot[..., :1] - a_dot[..., -1:]
-        return np.cumsum(np.concatenate([first, cache[1][:, None, 1:-1] * a_dot[..., 1:-1]], -1), -1)
+        steps = np.concatenate([first, cache[1][:, None, 1:-1] * a_dot[..., 1:-1]], -1)
+        return np.cumsum(steps, -1)[..., : a_dot.shape[-1] - 1]
 
 
 @dataclass(frozen=True)

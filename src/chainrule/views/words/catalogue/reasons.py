@@ -200,13 +200,19 @@ def importance(
     loss: str, is_score: bool, base: str, rows: int, repeats: int, level: float, groups: int | None
 ) -> str:
     """What importances are. base: the loss or the score, as text.  groups: whose rows count as one; None without."""
-    as_one = f", in which the rows of each of {counted(groups, 'group')} count as one" if groups else ""
     named, changes = (
         (say(loss, f" {loss}"), say("falls", "降低"))
         if is_score
         else (say(f"the {LOSSES[loss]}", LOSSES[loss]), say("grows", "增加"))
     )
-    as_one = f"（{groups:,} 個群組，同一群組的列視為一個）" if groups else ""
+    as_one = (
+        say(
+            f", in which the rows of each of {counted(groups, 'group')} count as one",
+            f"（{groups:,} 個群組，同一群組的列視為一個）",
+        )
+        if groups
+        else ""
+    )
     return say(
         f"By how much {named} ({base} over {counted(rows, 'row')}) {changes} where the cells of one column are "
         f"shuffled, the mean of {counted(repeats, 'shuffle')}, with its {100 * level:g} % interval{as_one}. A column "
