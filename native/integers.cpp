@@ -97,7 +97,12 @@ template <IntegerProducts PRODUCTS, int ROWS>
             sum[i][1] = add_products<PRODUCTS>(x, column[1], sum[i][1]);
         }
     }
-    std::memcpy(of.sums, sum, sizeof sum);
+    // One by one: of an array that is copied whole, GCC would store every sum at every word.
+#pragma GCC unroll 12
+    for (int i = 0; i < ROWS; ++i) {
+        std::memcpy(of.sums + i * P, &sum[i][0], sizeof(Sums));
+        std::memcpy(of.sums + i * P + L, &sum[i][1], sizeof(Sums));
+    }
 }
 // The same of any number of rows, the tallest tiles first.
 template <IntegerProducts PRODUCTS, int ROWS = TILE_ROWS>
