@@ -157,9 +157,9 @@ def figures(
     """Return each contestant's error, the geometric mean over the seeds, and its mean seconds."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTESTANTS}
     for seed in range(seeds):
-        draw = lambda n, seed: qmc.scale(qmc.LatinHypercube(ends.shape[1], rng=seed).random(n), *ends)  # noqa: E731
+        points = qmc.LatinHypercube(ends.shape[1], rng=seed).random(count)
         given, fresh = (
-            runs(f, draw(count, seed)),
+            runs(f, qmc.scale(points, *ends)),
             np.random.default_rng(1000 + seed).uniform(*ends, (FRESH, ends.shape[1])),
         )
         y = f(*fresh.T)

@@ -26,6 +26,7 @@ from chainrule.data import checks
 from chainrule.formulas import metrics
 from chainrule.formulas.layers import Dense, Sigmoid
 from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.views import words
@@ -108,7 +109,7 @@ def make_worksheet(seed: int = 0) -> Worksheet:
     hidden, out = model.parameters["dense_1"], model.parameters["dense_2"]
     rate, k, i = float(rng.choice([0.1, 0.2, 0.5])), int(rng.integers(2)), int(rng.integers(2))
     exercises = (
-        *_by_hand(model, x, label, rate, k, i),
+        *_by_hand(model, trace, label, rate, k, i),
         _counting(int(rng.choice([16, 32, 64, 100, 128])), int(rng.choice([32, 50, 64, 100, 128]))),
         _normalizing(rng),
         _judging(rng),
@@ -127,10 +128,9 @@ def _drawn(rng: np.random.Generator) -> tuple[Model, NDArray[np.float64], int]:
     return model, rng.choice([-1.0, 0.5, 1.0, 1.5, 2.0], 2, replace=False), int(rng.integers(2))
 
 
-def _by_hand(model: Model, x: NDArray[np.float64], label: int, rate: float, k: int, i: int) -> list[Exercise]:
+def _by_hand(model: Model, trace: Trace, label: int, rate: float, k: int, i: int) -> list[Exercise]:
     """Return the exercises of a step of training; of the gradients that by the weight from input k to neuron i."""
-    trace = model.trace(x[None], np.array([label]))
-    hidden, out = model.parameters["dense_1"], model.parameters["dense_2"]
+    hidden, out, x = model.parameters["dense_1"], model.parameters["dense_2"], trace.x[0]
     z, a, s = trace.z["dense_1"][0], trace.a["sigmoid_1"][0], trace.z["dense_2"][0]
     p, loss = model.predict_proba(x[None])[0], float(trace.losses[0])
     of_s, of_z = trace.delta["dense_2"][0], trace.delta["dense_1"][0]
