@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.graph.answers import GroupSoftmax, LargestColumn
-from chainrule.graph.columns import GraphInput
+from chainrule.graph.columns import GraphInput, ToPrecision
 from chainrule.graph.operation import EPSILON, NUMBERS, UNITS, Array, Box, Lines
 from chainrule.graph.step import GraphStep
 
@@ -47,7 +47,8 @@ class _Start(NamedTuple):
 class BoundedSteps:
     """The boxes of the steps, in `boxes`.
 
-    given: the boxes of the inputs, by name.  epsilon: the relative rounding of the arithmetic, of float64 or float32.
+    given: the boxes of the inputs, by name.  epsilon: the relative rounding of the networks' arithmetic, of float64 or
+    float32; the columns of a table are prepared in float64.
     is_linear: whether bounds are propagated backward too, or are intervals alone.  outputs: the steps asked for.
     """
 
@@ -60,8 +61,8 @@ class BoundedSteps:
         is_linear: bool = True,
     ) -> None:
         """Bound the steps in their order."""
-        self.steps, self.epsilon, self.is_linear = steps, epsilon, is_linear
-        self.ratio = epsilon / EPSILON
+        self.steps, self.is_linear = steps, is_linear
+        self.epsilons = _epsilons(steps, epsilon)
         self.rounding = 4 * (8 + max(step.width for step in steps)) * EPSILON
         self.boxes: list[Box] = []
         self._lines: dict[int, Lines] = {}
@@ -101,24 +102,27 @@ class BoundedSteps:
                 source = before.reads[0]
             gaps = self._gaps(source, 1)
             if gaps is not None:
-                least = self.ratio * UNITS * (1 + _size(self.boxes[source]).max(1))[:, None, None]
+                least = (
+                    self.epsilons[k] / EPSILON * UNITS * (1 + _size(self.boxes[source]).max(1))[:, None, None]
+                )
                 box = operation.bounds_where(~(gaps[:, 0] > least).any(1))
-        if self.epsilon > EPSILON and step.makes == NUMBERS:
-            error = self._error(step, box)
+        if self.epsilons[k] > EPSILON and step.makes == NUMBERS:
+            error = self._error(k, box)
             box = Box(box.low - error, box.high + error)
         return box
 
-    def _error(self, step: GraphStep, box: Box) -> Array:
+    def _error(self, k: int, box: Box) -> Array:
         """Return the rounding of a step's result in the arithmetic that the bounds hold for. box: of the result."""
-        sizes = [_size(self.boxes[read]) for read in step.reads]
+        step, epsilon = self.steps[k], self.epsilons[k]
+        ratio, sizes = epsilon / EPSILON, [_size(self.boxes[read]) for read in step.reads]
         if not step.operation.is_affine:
             of_row = sizes[0].max(1, keepdims=True)
             lost = np.minimum(sizes[0] if sizes[0].shape == box.low.shape else of_row, LOST)
-            return np.asarray(self.ratio * UNITS * (_size(box) + lost))
+            return np.asarray(ratio * UNITS * (_size(box) + lost))
         low, high = step.operation.bounds(*(Box(size, size) for size in sizes))
         # twice the rounding at each end, of sums whose terms are as large as they can be
-        units = self.ratio * (high - low) / 4 * (1 + self.epsilon * max(size.shape[1] for size in sizes))
-        return np.asarray(units + self.epsilon / 2 * np.maximum(np.abs(low), np.abs(high)))
+        units = ratio * (high - low) / 4 * (1 + epsilon * max(size.shape[1] for size in sizes))
+        return np.asarray(units + epsilon / 2 * np.maximum(np.abs(low), np.abs(high)))
 
     def _keep(self, k: int, step: GraphStep) -> None:
         """Keep what moves a linear function through a step: its constant and rounding, or lines."""
@@ -127,7 +131,7 @@ class BoundedSteps:
             sizes = [_size(box) for box in reads]
             largest = _size(operation.bounds(*(Box(-size, size) for size in sizes)))
             at_0 = operation.compute(*(np.zeros((1, box.low.shape[1])) for box in reads))[0]
-            self._affine[k] = at_0, self._error(step, self.boxes[k]) + self.rounding * largest
+            self._affine[k] = at_0, self._error(k, self.boxes[k]) + self.rounding * largest
             return
         lines = operation.lines(*reads)
         if lines is None:
@@ -135,7 +139,7 @@ class BoundedSteps:
         box = self.boxes[k]
         below, low, above, high = lines
         size = _size(reads[0]).repeat(box.low.shape[1] // reads[0].low.shape[1], 1)
-        error = self._error(step, box)
+        error = self._error(k, box)
         low = low - error - self.rounding * (np.abs(below) * size + np.abs(low))
         high = high + error + self.rounding * (np.abs(above) * size + np.abs(high))
         is_finite = np.isfinite(below + low + above + high)
@@ -257,6 +261,19 @@ class BoundedSteps:
             radius = np.maximum(high - center, center - low)
             self._balls[k] = center, radius + self.rounding * (np.abs(center) + radius)
         return self._balls[k]
+
+
+def _epsilons(steps: Sequence[GraphStep], epsilon: float) -> list[float]:
+    """Return the rounding of each step: that of networks behind a matrix of inputs, and where their numbers begin."""
+    found: list[float] = []
+    for step in steps:
+        own, reads = step.operation, max((found[read] for read in step.reads), default=EPSILON)
+        if isinstance(own, GraphInput):
+            reads = epsilon if own.holds == NUMBERS else EPSILON
+        elif isinstance(own, ToPrecision) and own.to == "network":
+            reads = epsilon
+        found.append(reads)
+    return found
 
 
 def _dot(A: Array, B: Array) -> Array:

@@ -197,7 +197,7 @@ class ComputationGraph:
         it: False says that there is no proof, not that there is another label.
         Raises ConfigError for a graph without labels, DataError for a negative radius and names that are no inputs.
         """
-        return self._keep_label(*self._near(self._checked(inputs), radius, clip), dtype)
+        return self._keep_label(*self.around(inputs, radius, clip=clip), dtype)
 
     def _keep_label(
         self, low: Mapping[str, Array], high: Mapping[str, Array], dtype: DTypeLike
@@ -227,7 +227,7 @@ class ComputationGraph:
         while len(rows):
             some = {name: values[rows] for name, values in given.items()}
             scale = tried[rows, None]
-            is_proven = self._keep_label(*self._near(some, unit, clip, scale), dtype)
+            is_proven = self._keep_label(*self.around(some, unit, clip=clip, scale=scale), dtype)
             proven[rows[is_proven]] = tried[rows[is_proven]]
             refuted[rows[~is_proven]] = tried[rows[~is_proven]]
             middle = np.where(proven > 0, (proven + refuted) / 2, refuted / 2)
@@ -237,14 +237,19 @@ class ComputationGraph:
             rows = np.flatnonzero(is_open)
         return proven
 
-    def _near(
+    def around(
         self,
-        given: Mapping[str, Array],
+        inputs: Mapping[str, Any] | ArrayLike,
         radius: Mapping[str, Any] | ArrayLike,
-        clip: tuple[ArrayLike, ArrayLike] | None,
+        *,
+        clip: tuple[ArrayLike, ArrayLike] | None = None,
         scale: Array | float = 1.0,
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Return the least and the largest inputs within `scale` radii of some, and within `clip`."""
+        """Return the least and the largest inputs within `scale` radii of some, and within `clip`, for `bounds`.
+
+        inputs, radius, clip: as `certify` takes them.  scale: a number, or one for each row (n, 1).
+        """
+        given = self._checked(inputs)
         radii, *ends = (self._by_name(each) for each in (radius, *(clip or ())))
         low, high = dict(given), dict(given)
         for name, own in radii.items():
@@ -398,7 +403,7 @@ def _value(own: GraphInput, values: Sequence[object] | Array) -> Array:
 
 
 def _box(own: GraphInput, epsilon: float, low: Array, high: Array) -> Box:
-    """Return the box of an input, in an arithmetic of less precision than float64 wider by its rounding."""
+    """Return the box of an input; of a matrix, in less precision than float64, wider by its rounding."""
     if low.shape != high.shape:
         raise ShapeError(
             f"input {own.label!r} has {len(low)} rows in low and {len(high)} in high; make them equal."
@@ -408,7 +413,7 @@ def _box(own: GraphInput, epsilon: float, low: Array, high: Array) -> Box:
         row = int(np.argmin(is_fine.reshape(len(low), -1).all(1)))
         must = "have the same text" if own.is_text else "be no larger in low than in high, or NaN"
         raise DataError(f"input {own.label!r} must {must} in both; row {row} is {low[row]} and {high[row]}.")
-    if own.is_text or epsilon == EPSILON:
+    if own.holds != NUMBERS or epsilon == EPSILON:
         return Box(low, high)
     return Box(low - epsilon * np.abs(low), high + epsilon * np.abs(high))
 
