@@ -87,28 +87,6 @@ def check_bomb(where: str, unpacked: int, packed: int) -> None:
         )
 
 
-def unpack(name: str, file: BinaryIO, most: int) -> bytes:
-    """Return the contents of a gzip file, truncated to `most` + 1 bytes.
-
-    Raises FormatError for a damaged file, and as `check_bomb`.
-    """
-    import gzip
-    import zlib
-
-    packed = os.fstat(file.fileno()).st_size
-    safe = max(SAFE_BYTES, MAX_RATIO * packed)
-    with gzip.GzipFile(fileobj=file) as stream:
-        try:
-            data = read_growing(stream.read, min(safe, most) + 1)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise FormatError(
-                f"{name} cannot be unpacked past byte {stream.tell()} of its contents: {error}; download the "
-                "file again."
-            ) from error
-    check_bomb(name, len(data), packed)
-    return bytes(data)
-
-
 def read_idx(path: PathLike) -> NDArray[Any]:
     """Read the array in an IDX file, plain or gzip (detected by its first bytes).
 

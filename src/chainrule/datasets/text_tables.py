@@ -12,7 +12,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from chainrule.core import hints
 from chainrule.core.files import open_regular
 from chainrule.datasets.cells import TableColumns, columns_of, names_of, read_columns
 from chainrule.datasets.headers import AUTOMATIC, TableLayout, find_header
-from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
+from chainrule.datasets.idx import GZIP_SIGNATURE, MAX_RATIO, SAFE_BYTES, PathLike, check_bomb, read_growing
 from chainrule.datasets.numerals import COMMA, MISSING, SIGNS, read_cells
 from chainrule.datasets.text_column import TextsRead
 from chainrule.errors import ConfigError, DataError, FormatError, option
@@ -425,12 +425,34 @@ def _contents(path: PathLike, name: str) -> bytes:
         is_packed = file.read(2) == GZIP_SIGNATURE
         file.seek(0)
         size = min(os.fstat(file.fileno()).st_size, MAX_BYTES + 1)
-        data = unpack(name, file, MAX_BYTES) if is_packed else file.read(size)
+        data = _unpack(name, file, MAX_BYTES) if is_packed else file.read(size)
     if len(data) > MAX_BYTES:
         raise DataError(
             f"{name} is larger than {MAX_BYTES >> 30} GB; pass a part of its rows, or a Parquet file."
         )
     return data
+
+
+def _unpack(name: str, file: BinaryIO, most: int) -> bytes:
+    """Return the contents of a gzip file, truncated to `most` + 1 bytes.
+
+    Raises FormatError for a damaged file, and as `check_bomb`.
+    """
+    import gzip
+    import zlib
+
+    packed = os.fstat(file.fileno()).st_size
+    safe = max(SAFE_BYTES, MAX_RATIO * packed)
+    with gzip.GzipFile(fileobj=file) as stream:
+        try:
+            data = read_growing(stream.read, min(safe, most) + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FormatError(
+                f"{name} cannot be unpacked past byte {stream.tell()} of its contents: {error}; download the "
+                "file again."
+            ) from error
+    check_bomb(name, len(data), packed)
+    return bytes(data)
 
 
 def delimiter_of(text: str) -> str:
