@@ -37,6 +37,7 @@ PARAMETERS = [
 
 def test_commands():
     assert list(COMMANDS) == [
+        "bounds",
         "card",
         "check",
         "compare",

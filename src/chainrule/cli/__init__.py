@@ -15,6 +15,7 @@ from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
+from chainrule.cli.bounds import bounds
 from chainrule.cli.card import card
 from chainrule.cli.check import check
 from chainrule.cli.compare import compare
@@ -40,6 +41,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (predict, "chainrule predict runs/mnist digit.png"),
     (check, "chainrule check runs/table later.csv"),
     (compare, "chainrule compare runs/a runs/b --rows rows.npy"),
+    (bounds, "chainrule bounds runs/mnist --rows mnist --radius 2"),
     (info, "chainrule info runs/mnist"),
     (data, "chainrule data diabetes"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),

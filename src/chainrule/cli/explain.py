@@ -119,17 +119,40 @@ def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:
 def read_sample(
     text: str, row: int | None, model: Model, table: Known | None = None, layout: TableLayout | None = None
 ) -> Sample:
-    """Read one row of INPUT. table: the metadata, in the model's file, of the table that it was trained on.
+    """Read one row of INPUT, as `read_samples` reads all."""
+    if row is not None and row < 0:
+        raise ConfigError(f"--row counts from 0; it is {row}.")
+    from chainrule.cli.predict import PICTURES
+
+    found = read_samples(text, model, table, layout)
+    n = len(found.x)
+    if Path(text).suffix.lower() in PICTURES and row not in (None, 0):
+        raise ConfigError(f"{text} is one picture; omit --row.")
+    if row is None and n > 1:
+        raise ConfigError(f"{text} contains {n:,} samples; select one with --row, from 0 to {n - 1}.")
+    row = row or 0
+    if row >= n:
+        raise ConfigError(f"--row is {row}, but {text} contains {n:,} samples, from 0 to {n - 1}.")
+    return found._replace(
+        source=text if n == 1 else f"{text}, row {row}",
+        x=found.x[row : row + 1],
+        truth=None if found.truth is None else found.truth[row],
+        cells=None if found.cells is None else row_of(found.cells, row),
+    )
+
+
+def read_samples(
+    text: str, model: Model | Ensemble, table: Known | None = None, layout: TableLayout | None = None
+) -> Sample:
+    """Read the rows of INPUT. table: the metadata, in the model's file, of the table that it was trained on.
 
     layout: where a table lies in its file that a model of numbers reads.
     """
-    from chainrule.cli.predict import PICTURES, read
+    from chainrule.cli.predict import read
     from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import image_shape
 
-    if row is not None and row < 0:
-        raise ConfigError(f"--row counts from 0; it is {row}.")
-    suffix, columns, shape = Path(text).suffix.lower(), None, None
+    columns, shape = None, None
     truth: Any = None
     table_cells: dict[str, Any] | None = None
     if text == "mnist":
@@ -145,25 +168,14 @@ def read_sample(
     else:
         X = read(text, model, table)
         shape = picture_shape(text, X, model)
-        if suffix == ".npz":
+        if Path(text).suffix.lower() == ".npz":
             truth = targets(text, len(X))
-        if suffix in PICTURES and row not in (None, 0):
-            raise ConfigError(f"{text} is one picture; omit --row.")
-    if row is None and len(X) > 1:
-        raise ConfigError(
-            f"{text} contains {len(X):,} samples; select one with --row, from 0 to {len(X) - 1}."
-        )
-    row = row or 0
-    if row >= len(X):
-        raise ConfigError(f"--row is {row}, but {text} contains {len(X):,} samples, from 0 to {len(X) - 1}.")
     if X.ndim != 2 or X.shape[1] != model.network.inputs:
         raise DataError(
             f"{text} contains samples of {X.shape[1] if X.ndim == 2 else X.shape} features, "
             f"but the model takes {model.network.inputs}; select the same columns."
         )
-    name = text if len(X) == 1 else f"{text}, row {row}"
-    own = None if table_cells is None else row_of(table_cells, row)
-    return Sample(name, X[row : row + 1], None if truth is None else truth[row], shape, columns, own)
+    return Sample(text, X, truth, shape, columns, table_cells)
 
 
 def row_of(columns: dict[str, Any], row: int) -> dict[str, Any]:
@@ -176,7 +188,7 @@ def row_of(columns: dict[str, Any], row: int) -> dict[str, Any]:
 
 
 def read_numbers(
-    text: str, model: Model, layout: TableLayout | None = None
+    text: str, model: Model | Ensemble, layout: TableLayout | None = None
 ) -> tuple[list[str], Any, list[Any] | None]:
     """Return the feature names, the rows of a table as numbers, and its column y if there is one."""
     from chainrule.data.frames import places
@@ -198,7 +210,7 @@ def read_numbers(
 
 
 def read_table_and_truth(
-    text: str, model: Model, table: Known
+    text: str, model: Model | Ensemble, table: Known
 ) -> tuple[dict[str, Any], Any, list[Any] | None]:
     """Return the columns of a table but the target, the rows as a model takes them, and each row's target, if any."""
     from chainrule.recipe import later_tables
@@ -215,7 +227,7 @@ def read_table_and_truth(
     return inputs, X, truth
 
 
-def picture_shape(text: str, X: RowsLike, model: Model) -> tuple[int, int] | None:
+def picture_shape(text: str, X: RowsLike, model: Model | Ensemble) -> tuple[int, int] | None:
     """Return (height, width) if the samples are gray images: stored as such, or of a square number of bytes."""
     from chainrule.datasets import read_npy, read_npz
     from chainrule.inspection.attribution.explained import check_shape

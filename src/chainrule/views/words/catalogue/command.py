@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from chainrule.views.words.facts import set_off
 
 from . import say
 from .phrases import counted
@@ -16,6 +18,7 @@ RECALL, TRUE, PREDICTED, SAMPLES = say(
 )
 LIST_OF_LABS = say("chainrule lab NAME runs one.", "以 chainrule lab 名稱 執行其中一個。")
 IN_THE_SET = say("in the set", "在集合內")
+PROVEN, NOT_PROVEN = say(("proven", "not proven"), ("已證明", "未證明"))
 FIGURES = {
     "predicted": say("predicted", "預測"),
     "spread": say("spread", "離散"),
@@ -120,11 +123,11 @@ def empty_sets(empty: int, rows: int) -> str:
     )
 
 
-def more_rows(count: int) -> str:
-    """How many rows are not printed."""
+def more_rows(count: int, is_written: bool = True) -> str:
+    """How many rows are not printed. is_written: whether the command has --out."""
     return say(
-        f"... and {counted(count, 'more row')}; --out writes them all, --json prints them.",
-        f"……還有 {count:,} 列；--out 會寫出全部，--json 會全部印出。",
+        f"... and {counted(count, 'more row')}; {'--out writes them all, ' * is_written}--json prints them.",
+        f"……還有 {count:,} 列；{'--out 會寫出全部，' * is_written}--json 會全部印出。",
     )
 
 
@@ -235,4 +238,45 @@ def works_once(is_terminal: bool) -> str:
     return say(
         f"The address works once.{' Enter prints another.' * is_terminal} Ctrl-C ends the studio.",
         f"這個網址只能使用一次。{'按 Enter 鍵可取得新的網址。' * is_terminal}Ctrl-C 結束工作室。",
+    )
+
+
+def within(radii: Mapping[str, float]) -> str:
+    """The changes of a row that a proof is of. radii: of columns by name, or of all as "X"."""
+    changes = [
+        say(
+            f"{'every input' if name == 'X' else name} by up to {radius:g}",
+            f"{'每個輸入' if name == 'X' else set_off(name)}不超過 {radius:g}",
+        )
+        for name, radius in radii.items()
+    ]
+    return say(", ".join(changes), "、".join(changes))
+
+
+def proven(count: int, rows: int, total: int, radii: Mapping[str, float]) -> str:
+    """How many rows keep their answer whatever changes within a radius. total: the rows of the file."""
+    of = say(
+        f"the first {rows:,} of {total:,} rows" if rows < total else counted(rows, "row"),
+        f"{total:,} 列的前 {rows:,} 列" if rows < total else f"{rows:,} 列",
+    )
+    return say(
+        f"Proven for {count:,} of {of}: changing {within(radii)} leaves the answer as it is.",
+        f"{of}中有 {count:,} 列已證明：改變{within(radii)}，答案都不變。",
+    )
+
+
+def certified(right: int, both: int, known: int) -> str:
+    """How many answers are right, and of these proven. known: the rows with a true answer."""
+    return say(
+        f"{right:,} of {counted(known, 'answer')} are right, {both:,} of these proven: a certified accuracy of "
+        f"{100 * both / known:.2f} %.",
+        f"{known:,} 列答對 {right:,} 列，其中 {both:,} 列已證明：經證明的準確率為 {100 * both / known:.2f} %。",
+    )
+
+
+def bounded(radii: Mapping[str, float]) -> str:
+    """The head of predicted numbers and of their bounds."""
+    return say(
+        f"The numbers that are possible when changing {within(radii)}:",
+        f"改變{within(radii)}時可能的數字：",
     )
