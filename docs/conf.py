@@ -247,9 +247,22 @@ def displayed_formula(translator: HTML5Translator, node: nodes.math_block) -> No
     raise nodes.SkipNode
 
 
+def head_modules(app: Sphinx, page: str, source: list[str]) -> None:
+    """Set each module of a page of the reference under a heading of its name, unless it has one. For source-read."""
+    if page.startswith("reference/"):
+        text = re.sub(r"(?m)^(?=\.\. automodule::)", "```\n\n```{eval-rst}\n", source[0])
+        text = re.sub(r"(?m)^```\{eval-rst\}\n+```\n", "", text)
+        for module in re.findall(r"automodule:: (\S+)", text):
+            if f"## {module}\n" not in text:
+                block = f"```{{eval-rst}}\n.. automodule:: {module}\n"
+                text = text.replace(block, f"## {module}\n\n{block}")
+        source[0] = text
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
+    app.connect("source-read", head_modules)
     app.connect("autodoc-process-docstring", as_plain_text)
     app.connect("autodoc-process-signature", readable_types)
     app.connect("autodoc-skip-member", skip_field_numbers)
