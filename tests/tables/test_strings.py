@@ -154,3 +154,31 @@ def test_what_is_no_code(tmp_path: Path):
         assert read.columns_["zip"].taken_for == "number"
         assert infer_task(pd.Series(zips)).task == "regression"
         assert infer_task(pd.Series(years("unbek."))).task == "multiclass"
+
+
+def test_codes_are_known_without_their_leading_zeros():
+    zips = ["01067", "04109", "00501", "10115", "20095"] * 20
+    model = MLPRegressor(hidden_layer_sizes=8, max_iter=2, preprocess="auto", random_state=0)
+    model.fit(pd.DataFrame({"zip": zips, "x": range(100)}), np.arange(100.0))
+    rows = {"zip": ["01067", "04109", "00501", "10115"], "x": [1, 2, 3, 4]}
+    expected = model.predict(rows)
+    for later in (
+        ["1067", "4109", "501", "10115"],
+        [1067, 4109, 501, 10115],
+        [1067.0, 4109.0, 501.0, 10115.0],
+    ):
+        with pytest.warns(UserWarning, match=r"column 'zip' has codes whose leading zeros are lost"):
+            np.testing.assert_array_equal(model.predict(rows | {"zip": later}), expected)
+    bound = model.bind()
+    for text, x, answer in zip(["1067", "4109", "501"], range(1, 4), expected.tolist(), strict=False):
+        with pytest.warns(UserWarning, match="leading zeros"):
+            assert float(bound.predict({"zip": text, "x": x})) == pytest.approx(answer, rel=1e-6)
+    other = model.predict({"zip": ["77777"], "x": [1]})
+    assert not np.isclose(expected[0], other).any()
+
+
+@pytest.mark.parametrize("texts", [["01", "1", "2"], ["01", "x", "2"], ["0", "1", "00"]])
+def test_zeros_that_tell_codes_apart_stay(texts: list[str]):
+    made = TablePreprocessor(max_one_hot=8).fit({"code": texts * 20, "x": range(60)})
+    first, second = made.transform({"code": [texts[0], "000001"], "x": [1, 1]})
+    assert not np.array_equal(first, second)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -110,23 +111,44 @@ def _is_truth(text: str) -> bool:
 def spellings(levels: Sequence[str]) -> dict[str, int]:
     """Return the codes of true and false, and of other spellings of them in lower case, by the categories of training.
 
-    These are all spellings where training had two categories that say true and false, such as "no" and "yes".
+    These are all spellings where training had two categories that say true and false, such as "no" and "yes", and
+    codes without their leading zeros where all categories are codes of digits.
     """
     low = [level.lower() for level in levels]
     if len(low) == 2 and len(TRUE.intersection(low)) == 1 == len(FALSE.intersection(low)):
         true = int(low[1] in TRUE)
         return dict.fromkeys(TRUE, true) | dict.fromkeys(FALSE, 1 - true)
-    return {word: low.index(word) for word in ("true", "false") if low.count(word) == 1}
+    words = {word: low.index(word) for word in ("true", "false") if low.count(word) == 1}
+    return words or _without_zeros(levels)
+
+
+def _without_zeros(levels: Sequence[str]) -> dict[str, int]:
+    """Return the codes of postal codes and the like without their leading zeros, where each belongs to one category.
+
+    A spreadsheet or a reader of files makes 1067 of "01067" when it takes a column for numbers.
+    """
+    if not all(map(_DIGITS.fullmatch, levels)):
+        return {}
+    bare = [level.lstrip("0") for level in levels]
+    count = Counter(bare)
+    return {
+        text: code for code, text in enumerate(bare) if text and text != levels[code] and count[text] == 1
+    }
 
 
 def code_of(text: str, known: Mapping[str, int], spelled: Mapping[str, int], name: str) -> int:
-    """Return the code of a text; len(known) for an unknown one, with a warning where training had true and false only.
+    """Return the code of a text; len(known) for an unknown one. Warn where training had true and false only, or zeros.
 
     known: the code of each category.  spelled: their `spellings`.  name: of the column.
     """
     code = known.get(text)
     if code is None:
         code = spelled.get(text.lower(), len(known))
+        if code < len(known) and _DIGIT.match(text) and len(spelled) <= len(known):
+            hints.give(
+                f"column {name!r} has codes whose leading zeros are lost, and which are read as those of training with "
+                "zeros; read the column as text."
+            )
     if code == len(known) and len(spelled) > len(known):
         hints.give(
             f"column {name!r} has texts that say neither true nor false, and had only {' and '.join(map(repr, known))} "
