@@ -231,6 +231,52 @@ def test_equal_rows():
     assert (notice.what, notice.columns, notice.figure, notice.groups) == ("repeated", (), 1.0, 120)
 
 
+def hidden_persons(seed: int = 0) -> tuple[pd.DataFrame, Any]:
+    """Persons whom no column names: age, weight and clinic are theirs, the dose is a visit's."""
+    random = np.random.default_rng(seed)
+    own = pd.DataFrame(
+        {
+            "age": random.integers(20, 80, 120),
+            "weight": random.normal(75, 14, 120).round(1),
+            "clinic": random.choice(list("abcdefgh"), 120),
+            "level": random.normal(0, 2, 120),
+        }
+    )
+    X = own.loc[random.permutation(np.repeat(np.arange(120), 5))].reset_index(drop=True)
+    X["dose"] = random.gamma(3, 2, N).round(2)
+    y = X.pop("level") + 0.1 * X["dose"] + random.normal(0, 0.5, N)
+    return X, y
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_persons_whom_no_column_names(seed: int):
+    X, y = hidden_persons(seed)
+    notice = fitted(X, y).notices_[0]
+    assert notice.what == "groups" and "weight" in notice.columns
+    assert set(notice.columns) <= {"age", "weight", "clinic"}
+    assert 115 <= notice.groups <= 125 and notice.score_with > notice.score_without + 0.5
+    if len(notice.columns) > 1:
+        key = X.groupby(list(notice.columns)).ngroup()
+        assert f"fit(groups=X.groupby({list(notice.columns)}).ngroup())" in str(notice)
+        assert found(X, y, groups=key.to_numpy()) == []
+
+
+def test_persons_who_differ_in_nothing_else_are_not_noticed():
+    """Their rows find each other, and say nothing of each other's targets."""
+    X, _ = hidden_persons()
+    assert found(X, 0.1 * X["dose"] + noise(seed=3)) == []
+
+
+def test_quantities_that_follow_from_each_other_are_no_persons():
+    """Rows with the same two have the same third, as has a row with nearly the same two."""
+    random = np.random.default_rng(0)
+    dew, humid = random.integers(0, 16, N) / 2 + 0.25, random.integers(0, 8, N) * 5.5
+    X = pd.DataFrame(
+        {"dew": dew, "humid": humid, "pressure": (dew * 3 + humid).round(), "wind": noise(seed=1)}
+    )
+    assert found(X, dew + humid / 4 + 0.1 * noise(seed=2)) == []
+
+
 def test_rows_in_order_of_time():
     X, y = series()
     assert found(X, y) == [("time", ("when",))]

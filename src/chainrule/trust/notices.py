@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chainrule.core import hints
+from chainrule.core.arrays import evenly_spaced
 from chainrule.errors import LeakWarning
 from chainrule.tables import kinds
 from chainrule.tables.data import FitData, FitInput
@@ -719,6 +721,8 @@ def looked_at(
         more, together = grouped(table)
         if not more:
             more, together = repeated(table)
+        if not more:
+            more, together = hidden(table)
         found += more
     if not has_time:
         found += find_order(table, together)
@@ -827,22 +831,123 @@ SMOOTH = 0.3
 
 def grouped(table: SampledTable) -> tuple[list[Notice], Rows | None]:
     """Return a notice of the column whose rows belong together, and the group of each row, (rows,)."""
-    candidates = []
-    for k in range(len(table.names)):
-        codes = table.codes(k)
-        spread = mean_squares(codes, table.outputs.T) if may_group(table, k, codes) else None
-        if spread is not None and spread.rho >= LEAST_CORRELATION:
-            candidates.append((spread.rho, k, codes))
-    candidates.sort(key=lambda each: -each[0])
-    best: tuple[ScorePair, float, int, Rows] | None = None
-    for rho, k, codes in candidates[:MOST_JUDGED]:
-        found = groups_compared(table, codes, codes if table.is_input[k] else None)
+    columns = ((k, table.codes(k)) for k in range(len(table.names)))
+    return judge_groups(table, [((k,), codes) for k, codes in columns if may_group(table, k, codes)])
+
+
+def judge_groups(
+    table: SampledTable, candidates: Sequence[tuple[tuple[int, ...], Rows]], most: int = MOST_JUDGED
+) -> tuple[list[Notice], Rows | None]:
+    """Return a notice of the columns whose groups help most to predict other rows of theirs, and these groups.
+
+    candidates: columns, and the group of each row by them, (rows,) from 0.  most: those that are judged.
+    """
+    spreads = ((mean_squares(codes, table.outputs.T), columns, codes) for columns, codes in candidates)
+    spread = [(each.rho, columns, codes) for each, columns, codes in spreads if each is not None]
+    likely = [each for each in spread if each[0] >= LEAST_CORRELATION]
+    likely.sort(key=lambda each: -each[0])
+    best: tuple[ScorePair, float, tuple[int, ...], Rows] | None = None
+    for rho, columns, codes in likely[:most]:
+        found = groups_compared(table, codes, codes if table.is_input[list(columns)].all() else None)
         if found is not None and found.differs and (best is None or found.ratio > best[0].ratio):
-            best = found, rho, k, codes
+            best = found, rho, columns, codes
     if best is None:
         return [], None
-    found, rho, k, codes = best
-    return [found.notice(table, "groups", (table.names[k],), rho, int(codes.max()) + 1)], codes
+    found, rho, columns, codes = best
+    names = tuple(table.names[k] for k in columns)
+    return [found.notice(table, "groups", names, rho, int(codes.max()) + 1)], codes
+
+
+MOST_KEY_COLUMNS, MOST_KEYS, MOST_PAIRS = 100, 6, 2_000
+"""The most columns of a table in which keys are looked for, that keys begin with, and the most pairs of rows of one."""
+AGREES, SURELY_AGREES, ALWAYS_AGREES = 0.2, 0.5, 0.98
+"""The share of the pairs with the same key that are of one person or thing, as the agreement of other columns says: to
+make a column a part of the key, to be sure of it, and where the key needs no further column."""
+
+
+def hidden(table: SampledTable) -> tuple[list[Notice], Rows | None]:
+    """Return a notice of columns by which rows of one person or thing find each other though none names it."""
+    return judge_groups(table, shared_keys(table), 1)
+
+
+def shared_keys(table: SampledTable) -> list[tuple[tuple[int, ...], Rows]]:
+    """Return columns that are a key of persons or things together, and the group of each row by them.
+
+    Two rows with the same value in a column of many agree in other columns by chance only, unless they are of one
+    person or thing: its other constants agree as well. With p_k the probability that two rows agree in column k and q_k
+    that of pairs with the same key, the share of these pairs that are of one is about
+
+        e_k = (q_k - p_k) / (1 - p_k)
+
+    A key begins with a column and is extended by the one with the largest e_k as long as that tells others apart.
+    """
+    may = [
+        k
+        for k, (name, kind) in enumerate(zip(table.names, table.kinds, strict=True))
+        if kind != "date" and (not is_of_time(name) or "age" in words_of(name))
+    ]
+    if not 1 < len(may) <= MOST_KEY_COLUMNS:
+        return []
+    codes = np.stack([table.codes(k) for k in may], 1)
+    shares = [np.bincount(each) / len(codes) for each in codes.T]
+    chance = np.array([float((each**2).sum()) for each in shares])
+    begins = [k for k in np.argsort(chance, kind="stable").tolist() if are_shared(codes[:, k])]
+    found: dict[tuple[int, ...], Rows] = {}
+    for begin in begins[:MOST_KEYS]:
+        key, of, share = [begin], codes[:, begin], 0.0
+        while True:
+            first, second = same_pairs(of)
+            agree = (codes[first] == codes[second]).mean(0)
+            excess = (agree - chance) / np.maximum(1 - chance, 1e-12)
+            excess[key] = 0.0
+            share = max(share, float(excess.max()))
+            parts = np.where(agree < ALWAYS_AGREES, excess, 0.0)
+            k = int(parts.argmax())
+            if parts[k] < (AGREES if len(key) == 1 else SURELY_AGREES):
+                break
+            finer = np.unique(of * (int(codes[:, k].max()) + 1) + codes[:, k], return_inverse=True)[1]
+            if not are_shared(finer):
+                break
+            key, of = [*key, k], finer
+        columns = tuple(sorted(may[k] for k in key))
+        if share >= SURELY_AGREES and is_mark(table, columns, of):
+            found.setdefault(columns, of)
+    return list(found.items())
+
+
+def are_shared(codes: Rows) -> bool:
+    """Return whether groups of few rows each have many of the rows in them."""
+    counts = np.bincount(codes)
+    is_small = bool(np.median(counts[codes]) <= LARGEST_GROUP * len(codes))
+    return len(counts) >= FEWEST_GROUPS and is_small and bool((counts[codes] > 1).mean() >= LEAST_SHARED)
+
+
+def same_pairs(codes: Rows) -> tuple[Rows, Rows]:
+    """Return pairs of rows of the same group, drawn at random."""
+    order = np.random.default_rng(0).permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    at = np.flatnonzero(codes[order[1:]] == codes[order[:-1]])
+    at = at[evenly_spaced(len(at), MOST_PAIRS)]
+    return order[at], order[at + 1]
+
+
+def is_mark(table: SampledTable, columns: tuple[int, ...], codes: Rows) -> bool:
+    """Return whether columns mark things: one has numbers with fractions, and next to a thing are others unlike it.
+
+    So does the weight of a person or of a survey's household. Codes that meet, as of an airline and an airport, are no
+    persons, and quantities from which the target follows have similar targets next to each other.
+    """
+    values = table.values[:, list(columns)]
+    is_number = np.array([table.kinds[k] == "number" for k in columns])
+    if not (values[:, is_number] % 1 > 0).any():
+        return False
+    _, first = np.unique(codes, return_index=True)
+    points = np.nan_to_num(values[first])
+    apart = np.where(is_number, np.maximum(points.std(0), 1e-300), 1e-6)  # another category is far away
+    nearest = np.asarray(cKDTree(points / apart).query(points / apart, 2)[1])[:, 1]
+    means = np.stack([np.bincount(codes, output) / np.bincount(codes) for output in table.outputs.T], 1)
+    around = means - means.mean(0)
+    return float((around * around[nearest]).sum() / max(float((around**2).sum()), 1e-300)) < SMOOTH
 
 
 def may_group(table: SampledTable, column: int, codes: Rows) -> bool:
@@ -855,11 +960,9 @@ def may_group(table: SampledTable, column: int, codes: Rows) -> bool:
     name, values, kind = table.names[column], table.values[:, column], table.kinds[column]
     if kind not in ("category", "number") or is_of_time(name):
         return False
+    if not are_shared(codes):
+        return False
     counts = np.bincount(codes)
-    if len(counts) < FEWEST_GROUPS or np.median(counts[codes]) > LARGEST_GROUP * len(codes):
-        return False
-    if (counts[codes] > 1).mean() < LEAST_SHARED:
-        return False
     follow = changes(codes) < IN_ONE_PIECE * (1 - float(((counts / len(codes)) ** 2).sum()))
     if kind == "category":
         return follow or len(counts) >= MANY_GROUPS or is_of_thing(name)

@@ -127,7 +127,8 @@ def to_pass(notice: Notice) -> str:
     if notice.what == "repeated":
         return say("fit(groups=...) with what each row is of", "fit(groups=...)，指出每一列屬於誰")
     if notice.what == "groups":
-        return f"fit(groups={notice.columns[0]!r})"
+        own = f"X.groupby({list(notice.columns)}).ngroup()"  # of a frame of pandas
+        return f"fit(groups={notice.columns[0]!r})" if len(notice.columns) == 1 else f"fit(groups={own})"
     if notice.what == "time":
         return f"fit(time={notice.columns[0]!r})"
     return say(
@@ -140,7 +141,7 @@ def options(notice: Notice) -> str:
     """The options of the command that do the same."""
     if notice.what in ("target", "row_number"):
         return f"--exclude-columns {shlex.quote(','.join(notice.columns))}"
-    if notice.what == "repeated":
+    if notice.what == "repeated" or notice.columns[1:]:
         return say("--groups with the column of what each row is of", "--groups 與指出每一列屬於誰的欄位")
     if notice.what in ("groups", "time"):
         return f"--{notice.what} {shlex.quote(notice.columns[0])}"
@@ -157,7 +158,7 @@ def fields(notice: Notice) -> str:
             f"leave {several([repr(name) for name in notice.columns])} out",
             f"請略過 {several([repr(name) for name in notice.columns])}",
         )
-    if notice.what == "repeated":
+    if notice.what == "repeated" or notice.columns[1:]:
         return say(
             "set Groups to the column of what each row is of", "請把「組別」設為指出每一列屬於誰的欄位"
         )
