@@ -58,6 +58,8 @@ namespace chainrule {
     X(survival_cross_entropy, "") \
     X(binary_cross_entropy, "") \
     X(categorical_cross_entropy, "") \
+    X(pairwise_logistic, "") \
+    X(lambda_rank, "") \
     X(own, "")
 
 // Optimizers' rules.

@@ -14,6 +14,8 @@ void check(const Program& program) {
     require(program.members > 0 && program.widths.back() % program.members == 0, "the last buffer has parts of another width");
     require(program.loss_c.size() == 1 || program.loss_c.size() == static_cast<size_t>(program.outputs()),
             "the loss has neither one constant nor one for each output");
+    const bool is_of_groups = program.loss == Loss::pairwise_logistic || program.loss == Loss::lambda_rank;
+    require(!is_of_groups || program.outputs() == 1, "a loss of groups has one output");
     for (const Parameter& each : program.parameters) {
         const bool has_size = !each.shape.empty() && std::all_of(each.shape.begin(), each.shape.end(), [](int64_t n) { return n > 0; });
         require(has_size && each.start >= 0 && each.start + each.numbers() <= program.size, "a parameter lies outside theta");

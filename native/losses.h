@@ -17,6 +17,10 @@ constexpr bool is_arithmetic(Loss kind) {
 // Whether a loss reads the outputs of a sample together, as softmax.
 constexpr bool is_of_softmax(Loss kind) { return kind == Loss::softmax_cross_entropy || kind == Loss::focal_cross_entropy; }
 
+// Whether a loss compares the rows of a group, and whether it is computed of whole batches.
+constexpr bool is_of_groups(Loss kind) { return kind == Loss::pairwise_logistic || kind == Loss::lambda_rank; }
+constexpr bool is_of_batches(Loss kind) { return kind == Loss::own || is_of_groups(kind); }
+
 // x^c, of x of at least the smallest normal number.
 inline double power(double x, double c) { return std::pow(x, c); }
 inline float power(float x, float c) { return exp_of(c * log_of(x)); }
@@ -160,6 +164,33 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
             value[i] += loss_value(kind, out[k * L + i], y[k * L + i], c);
             delta[k * L + i] = share[i] * loss_gradient(kind, out[k * L + i], y[k * L + i], c);
         }
+    }
+}
+
+// Adds to value and slope (n,) those of a group's rows, with scores s and gains r = 2^relevance: formulas/ranking.py. work: (3 n,)
+template <class T>
+void group_loss(Loss kind, const T* s, const T* r, int64_t n, T* value, T* slope, T* work) {
+    T *discount = work, *cost = work + n, *step = work + 2 * n, total = 0;
+    for (int64_t i = 0; i < n && kind == Loss::lambda_rank; ++i) {
+        int64_t rank = 0;
+        for (int64_t j = 0; j < n; ++j) rank += (s[j] > s[i]) | ((s[j] == s[i]) & (j < i));
+        discount[i] = T(1 / std::log2(2.0 + double(rank)));
+    }
+    const auto weight = [&](int64_t i, int64_t j) {
+        if (kind == Loss::pairwise_logistic) return T(r[i] != r[j]);
+        return std::abs(r[i] - r[j]) * std::abs(discount[i] - discount[j]);
+    };
+    for (int64_t i = 0; i < n; ++i)
+        for (int64_t j = i + 1; j < n; ++j) total += weight(i, j);
+    if (!(total > 0)) return;
+    for (int64_t i = 0; i < n; ++i) {
+        CHAINRULE_VECTORS
+        for (int64_t j = i + 1; j < n; ++j) {
+            const T w = weight(i, j) * T(n) / total, sign = r[i] > r[j] ? T(1) : T(-1), below = sign * (s[j] - s[i]);
+            cost[j] = T(0.5) * w * softplus(below), step[j] = sign * w * sigmoid(below);
+            value[j] += cost[j], slope[j] += step[j];
+        }
+        for (int64_t j = i + 1; j < n; ++j) value[i] += cost[j], slope[i] -= step[j];
     }
 }
 

@@ -27,7 +27,7 @@ void Engine<T>::plan_microbatches() {
     const bool is_small = program_.size <= SMALL_THETA;
     const int64_t near = is_small ? NEAR_ACTIVATIONS / widths : most;
     const int64_t rows = std::min({batch / FEWEST_PARTS, near, most}) / fewest * fewest;
-    if (program_.loss == Loss::own) return;  // which is computed of whole batches
+    if (is_of_batches(program_.loss)) return;  // which is computed of whole batches
     if (rows == 0 || program_.size > LARGE_THETA || (!is_small && rows < most)) return;
     if (std::any_of(ops_.begin(), ops_.end(), [](const auto& operation) { return operation->sums_batch; })) return;
     net_.microbatch = rows;

@@ -62,6 +62,8 @@ void greatest(const T* lanes, int64_t n, Magnitude<T>* at) {
         }
 }
 
+constexpr double LEVELS = 32;  // of relevance
+
 // A sample's class, from 0 to n - 1; throws Changed otherwise.
 inline int64_t label_of(const Samples& samples, int64_t row, int64_t n) {
     const int64_t label = read_once(samples.labels[row]);
@@ -183,6 +185,38 @@ void Engine<T>::own_loss(const Samples& samples, const Batch& batch) {
         const T share = static_cast<T>((samples.weight == nullptr ? 1 : weight) / divisor);
         for (int64_t k = 0; k < out.width; ++k) out.grad[i * out.ld + k] = share * gradient[k];
         row_scores_[i] = {double(share) * double(value[i]), own.is_correct[i] ? weight : 0.0};
+    }
+}
+
+// The same, by a loss that compares the rows of a group: those with the same y - floor(y).
+template <class T>
+void Engine<T>::group_losses(const Samples& samples, const Batch& batch) {
+    Buffer<T>& out = net_.buffers.back();
+    const int64_t n = batch.size, members = program_.members;
+    const double divisor = std::max(batch.total, std::numeric_limits<double>::min());
+    std::vector<std::pair<double, int64_t>> place(n);  // the group and the row
+    std::vector<T> gain(n), s(n), r(n), value(n), slope(n), work(3 * n);
+    for (int64_t i = 0; i < n; ++i) {
+        const int64_t row = batch.rows[i];
+        const double y = samples.labels != nullptr ? 0 : samples.y[row], floor = std::floor(y);
+        if (!(y >= 0 && y < LEVELS)) refuse_change("y");
+        gain[i] = T(std::exp2(floor)), place[i] = {y - floor, i}, row_scores_[i] = {};
+    }
+    std::sort(place.begin(), place.end());
+    for (int64_t m = 0; m < members; ++m) {
+        std::fill(value.begin(), value.end(), T(0));
+        std::fill(slope.begin(), slope.end(), T(0));
+        for (int64_t i = 0; i < n; ++i) s[i] = out.a[place[i].second * out.ld + m], r[i] = gain[place[i].second];
+        for (int64_t begin = 0, end; begin < n; begin = end) {
+            for (end = begin + 1; end < n && place[end].first == place[begin].first;) ++end;
+            group_loss(program_.loss, &s[begin], &r[begin], end - begin, &value[begin], &slope[begin], work.data());
+        }
+        for (int64_t i = 0; i < n; ++i) {
+            const int64_t at = place[i].second;
+            const T share = static_cast<T>(weight_of(samples, batch.rows[at]) / divisor / double(members));
+            out.grad[at * out.ld + m] = share * slope[i];
+            row_scores_[at].loss += double(share) * double(value[i]);
+        }
     }
 }
 

@@ -165,6 +165,7 @@ class Engine final : public Session {
     // objective.h
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile);
     void own_loss(const Samples& samples, const Batch& batch);
+    void group_losses(const Samples& samples, const Batch& batch);
     void slopes(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, Workspace<T>& own);
     void bend(size_t o, int64_t r0, int64_t r1, Workspace<T>& own);
     // update.h

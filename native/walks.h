@@ -1,6 +1,7 @@
 // The forward and the backward walk over the program, for some rows of the batch. The operations are in ops/.
 #pragma once
 
+#include "losses.h"
 #include "slopes.h"
 #include "samples.h"
 #include "session.h"
@@ -74,11 +75,12 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
             forward(o, block, &draw, net_.rows_of(op.in), own);
         });
     }
-    if (program_.loss != Loss::own) {
+    if (!is_of_batches(program_.loss)) {
         phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch, own.tile.data()); });
     } else {
         phases_.meet();
-        if (together->me.number == 0) phases_.attempt([&] { own_loss(call.samples, batch); });  // the calling thread
+        if (together->me.number == 0)  // the calling thread
+            phases_.attempt([&] { is_of_groups(program_.loss) ? group_losses(call.samples, batch) : own_loss(call.samples, batch); });
         phases_.meet();
     }
     if (net_.sloped_outputs() > 0) phases_.attempt([&] { slopes(call.samples, rows, r0, r1, batch, own); });

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chainrule.errors import NonFiniteError as NonFiniteError
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.estimators import MLPClassifier as MLPClassifier
+    from chainrule.estimators import MLPRanker as MLPRanker
     from chainrule.estimators import MLPRegressor as MLPRegressor
     from chainrule.estimators import MLPSurvival as MLPSurvival
     from chainrule.formulas.initializers import Constant as Constant
@@ -120,7 +121,7 @@ _HOMES = {
     "data.source": "ArraySource BatchSource Source",
     "datasets.parquet_source": "ParquetSource",
     "engines": "ENGINES",
-    "estimators": "MLPClassifier MLPRegressor MLPSurvival",
+    "estimators": "MLPClassifier MLPRanker MLPRegressor MLPSurvival",
     "tables.preprocessor": "TablePreprocessor",
     "errors": (
         "ChainruleError ConfigError DataError DistributedError FormatError LeakWarning NonFiniteError ShapeError"

@@ -45,7 +45,7 @@ from chainrule import (
 )
 from chainrule.engines import ENGINES, Plan, select
 from chainrule.engines.native import engine as native
-from chainrule.formulas import bf16
+from chainrule.formulas import bf16, ranking
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
@@ -94,7 +94,7 @@ def test_auto_is_native_and_every_layer_and_rule_is_known():
     for rule in OPTIMIZERS.values():
         if rule is not LBFGS:
             assert ENGINES["native"].refusal(Plan(network, rule())) is None
-    assert set(native._native.LOSSES) == {*LOSSES, "half_squared_error", "own"}
+    assert set(native._native.LOSSES) == {*LOSSES, *ranking.GROUP_LOSSES, "half_squared_error", "own"}
     assert set(native._native.ACTIVATIONS) | {"prelu", "softmax"} == set(ACTIVATIONS)
 
 

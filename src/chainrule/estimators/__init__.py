@@ -12,17 +12,19 @@ from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
     from chainrule.estimators.classifier import MLPClassifier
+    from chainrule.estimators.ranker import MLPRanker
     from chainrule.estimators.regressor import MLPRegressor
     from chainrule.estimators.survival import MLPSurvival
     from chainrule.estimators.tuning.search import tune
     from chainrule.tables.preprocessor import TablePreprocessor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "MLPSurvival", "TablePreprocessor", "tune"]
+__all__ = ["MLPClassifier", "MLPRanker", "MLPRegressor", "MLPSurvival", "TablePreprocessor", "tune"]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "classifier": "MLPClassifier",
+        "ranker": "MLPRanker",
         "regressor": "MLPRegressor",
         "survival": "MLPSurvival",
         ".tables.preprocessor": "TablePreprocessor",

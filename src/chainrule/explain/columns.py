@@ -31,6 +31,7 @@ from chainrule.tables.cells import ReadColumn
 from chainrule.tables.exposure import known_exposure, times_exposure
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
+from chainrule.tables.relevance import Relevances
 from chainrule.tables.structure import RowValues, read_structure
 from chainrule.tables.times import Times
 from chainrule.trained.evaluation import average
@@ -219,6 +220,11 @@ def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Measure, str]:
     if isinstance(targets, Times):
         loss, known = targets.loss({}), targets.encode(given)
         return lambda p: loss.value(as_outputs(loss, p), known), "log_loss"
+    if isinstance(targets, Relevances):
+        raise ConfigError(
+            "importance needs the errors of single rows, and a ranker compares those of a group; use explain(X), or "
+            "permutation_importance of scikit-learn with a function that calls score(X, y, groups=...)."
+        )
     assert isinstance(targets, NumericTargets)
     numbers = np.asarray(targets.encode(given), np.float64)
     if len(targets.q) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -109,7 +110,10 @@ class LearningCurve(Callback):
                 drawn = np.arange(run.samples.n)
                 self.random.shuffle(drawn)
                 self.rows[:, member] = self.rows[drawn, member]
-        return self.rows[:, 0] if self.rows.shape[1] == 1 else self.rows
+        rows = self.rows
+        if (groups := run.plan.network.loss.group_of(samples_of(run).y)) is not None:
+            rows = np.stack([whole_groups(own, groups, run.plan.batch_size) for own in rows.T], 1)
+        return rows[:, 0] if rows.shape[1] == 1 else rows
 
     def settings(self, run: Run, rows: NDArray[np.int64]) -> StepSettings:
         """Return the rate of the epoch, and each step's factor of the penalty: samples / sum of the batch's weights."""
@@ -230,6 +234,39 @@ class LearningCurve(Callback):
             scores[-1], self.begun.validation_loss_curve[-1] = value, run.logs["val_loss"]
         if self.best is not None:
             self.best_score = value
+
+
+def whole_groups(rows: NDArray[np.int64], groups: NDArray[Any], size: int) -> NDArray[np.int64]:
+    """Return rows (n,) with those of a group together, in batches of `size` rows that end between groups.
+
+    Groups follow each other as their first rows do. Where the next does not fit into a batch, the largest of those left
+    that does comes before it; where none does, it is cut.  groups: by row.
+    """
+    _, first, own = np.unique(groups[rows], return_index=True, return_inverse=True)
+    order = np.argsort(first[own], kind="stable")
+    cuts = np.flatnonzero(np.diff(first[own][order])) + 1
+    waiting = dict(enumerate(np.split(rows[order], cuts)))
+    lengths, by_size = [*map(len, waiting.values())], dict[int, deque[int]]()
+    for number, length in enumerate(lengths):
+        by_size.setdefault(length, deque()).append(number)
+    found, room = list[NDArray[np.int64]](), size
+    while waiting:
+        number = next(iter(waiting))
+        if len(waiting[number]) > room:
+            fitting = max((length for length in by_size if length <= room), default=None)
+            number = number if fitting is None else by_size[fitting][0]
+        each = waiting[number]
+        if len(each) > room:
+            found.append(each[:room])
+            waiting[number], room = each[room:], size
+            continue
+        found.append(waiting.pop(number))
+        length = lengths[number]  # whose first one it is
+        by_size[length].popleft()
+        if not by_size[length]:
+            del by_size[length]
+        room = room - len(each) or size
+    return np.concatenate(found)
 
 
 def judge_again(run: Run) -> None:

@@ -34,6 +34,7 @@ from chainrule.model import load_with_others
 from chainrule.tables.labels import ClassShares, Labels
 from chainrule.tables.numbers import NumericTargets, Targets, as_loss
 from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.relevance import Relevances
 from chainrule.tables.times import Times, checked_knots
 from chainrule.trained.persistence import Custom, by_kind, encode
 from chainrule.trust.conformal import Intervals, LabelSets
@@ -168,6 +169,8 @@ def read(
         targets: Targets
         if issubclass(kind.target_type, Times):
             targets = Times(checked_knots(data["knots"]))
+        elif issubclass(kind.target_type, Relevances):
+            targets = Relevances.learn(np.empty(0), parameters)
         else:
             targets = _targets(data["labels"], parameters, known)
         terms = None if data.get("terms") is None else codec.read(Terms, data["terms"], "the terms")
@@ -214,8 +217,8 @@ def _calibration(data: Mapping[str, Any] | None, targets: Targets, inputs: int) 
     """Return a calibration from a file. inputs: of the network.  Raises FormatError for one of another network."""
     if data is None:
         return None
-    if isinstance(targets, Times):
-        raise FormatError("times have no intervals")
+    if isinstance(targets, (Times, Relevances)):
+        raise FormatError("times and relevances have no intervals")
     if isinstance(targets, Labels):
         return LabelSets.from_data(data, targets)
     return Intervals.from_data(data, targets, inputs)

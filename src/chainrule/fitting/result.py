@@ -23,6 +23,7 @@ from chainrule.tables.held_out import HeldOut
 from chainrule.tables.labels import ClassShares, Labels
 from chainrule.tables.numbers import Targets
 from chainrule.tables.preprocessor import TablePreprocessor, transform_blocks
+from chainrule.tables.relevance import Relevances
 from chainrule.tables.times import Times
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.run import OptimizerState, Run
@@ -186,13 +187,13 @@ class FitResult:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """That of the held-out rows or a file; None without such rows, for several labels a row and for times."""
+        """That of the held-out rows or a file; None without such rows, for several labels a row, times and ranks."""
         held_out, targets = self.held_out, self.targets
         if self.kept is not None or held_out is None or not len(held_out.rows):
             return self.kept
         if isinstance(targets, Labels):
             return None if targets.kind == "multilabel" else LabelSets.of(held_out, targets)
-        return None if isinstance(targets, Times) else Intervals.of(held_out, targets)
+        return None if isinstance(targets, (Times, Relevances)) else Intervals.of(held_out, targets)
 
     @property
     def members(self) -> list[Model]:

@@ -46,7 +46,7 @@ class Loss(ABC):
 
     kind: its name in a file.
     targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "amounts" of at least 0, "positive" numbers,
-    "binary" labels 0 or 1, "classes" one-hot, "survived" intervals of time from -1 to 1.
+    "binary" labels 0 or 1, "classes" one-hot, "survived" intervals of time from -1 to 1, "ranked" rows of groups.
     domain: the content of out: any "real" number, or a "probability" from 0 to 1.
     any_unit: whether estimators of tables may train it on y standardized: (y - mean) / std. That is harmless only where
     the out with the least loss is then standardized alike, as for squared errors, and not where y has to be positive or
@@ -93,6 +93,10 @@ class Loss(ABC):
     def check_outputs(self, outputs: int) -> None:
         """Check that the loss supports this number of outputs, when a network is built. Raises ConfigError."""
         return
+
+    def group_of(self, y: Array) -> Array | None:
+        """Return the group (batch,) of each row, of a loss that compares rows within groups; None for others."""
+        return None
 
     @abstractmethod
     def value(self, out: Array, y: Array) -> Array:

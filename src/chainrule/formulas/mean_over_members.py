@@ -109,6 +109,10 @@ class MeanOverMembers(Loss):
         """Average member by member, which equals the average over all networks and members."""
         return namespace(out).concatenate([self.loss.average(part) for part in self.parts(out)], -1)
 
+    def group_of(self, y: Array) -> Array | None:
+        """Return the group of each row, if the members' loss compares rows within groups."""
+        return self.loss.group_of(y)
+
     def value(self, out: Array, y: Array) -> Array:
         """Compute loss_i (batch,)."""
         return self.mean(self.loss.value(part, y) for part in self.parts(out))

@@ -19,6 +19,7 @@ from chainrule.formulas.losses import LOSSES as LOSS_KINDS
 from chainrule.formulas.losses import Huber, LogLink, Loss, MeanAbsoluteError, MeanSquaredError, Quantile
 from chainrule.formulas.metrics import r2
 from chainrule.tables.labels import Labels
+from chainrule.tables.relevance import Relevances
 from chainrule.tables.rows import check_column, check_finite, check_no_moments, check_there, no_numbers
 from chainrule.tables.target import as_written
 from chainrule.tables.times import Times
@@ -53,7 +54,7 @@ def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
 
 def as_loss(loss: Any, quantiles: Any) -> Loss:
     """Return a loss from its name or itself. Raises ConfigError for one that is not for numbers."""
-    if isinstance(loss, Loss) and loss.targets in ("binary", "classes", "survived"):
+    if isinstance(loss, Loss) and loss.targets in ("binary", "classes", "survived", "ranked"):
         raise ConfigError(
             f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier for labels, "
             "and MLPSurvival for times to an event."
@@ -239,5 +240,5 @@ def quantiles_of(loss: Loss) -> int:
     return len(loss.q) if isinstance(loss, Quantile) and isinstance(loss.q, tuple) else 1
 
 
-Targets = Labels | NumericTargets | Times
+Targets = Labels | NumericTargets | Times | Relevances
 """The kinds of targets. All learn from y, encode y, define loss and score, and convert outputs to predictions."""

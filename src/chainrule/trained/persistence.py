@@ -26,6 +26,7 @@ from chainrule.formulas.initializers import INITIALIZERS, Initializer
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.formulas.mean_over_members import MeanOverMembers
+from chainrule.formulas.ranking import GROUP_LOSSES
 from chainrule.network import blocks
 from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
@@ -132,7 +133,7 @@ LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
 """Every layer that may occur in a file."""
 KNOWN: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
     "layer": (Layer, LAYERS),
-    "loss": (Loss, LOSSES),
+    "loss": (Loss, LOSSES | GROUP_LOSSES),
     "initializer": (Initializer, INITIALIZERS),
 }
 """The base class of each part of a network, and those of the package by kind."""
@@ -223,7 +224,7 @@ def completed(config: object, custom: Mapping[str, Mapping[str, Any]]) -> Any:
 
 def _defaults(kind: str) -> dict[str, Any]:
     """Return the defaults of a layer's, a loss's or an initializer's settings, as `encode` writes them."""
-    known: Any = (LAYERS | LOSSES | INITIALIZERS).get(kind)
+    known: Any = (LAYERS | LOSSES | GROUP_LOSSES | INITIALIZERS).get(kind)
     settings = dataclasses.fields(known) if dataclasses.is_dataclass(known) else ()
     return {f.name: encode(f.default) for f in settings if f.default is not dataclasses.MISSING}
 

@@ -21,6 +21,7 @@ from chainrule.errors import LeakWarning
 from chainrule.tables import kinds
 from chainrule.tables.data import FitData, FitInput
 from chainrule.tables.rarity import mean_squares
+from chainrule.tables.relevance import Relevances
 from chainrule.trust.notice import IS_ASKED, Notice, Notices
 
 Array = NDArray[np.float64]
@@ -101,7 +102,11 @@ class SampledTable:
 def sampled(data: FitData) -> SampledTable | None:
     """Return some rows of a table with their targets; None of several targets, of times, and without the table."""
     y = data.samples.y
-    if data.targets.task in ("multilabel", "survival") or (y.ndim == 2 and y.shape[1] != 1):
+    if (
+        data.targets.task in ("multilabel", "survival")
+        or isinstance(data.targets, Relevances)
+        or (y.ndim == 2 and y.shape[1] != 1)
+    ):
         return None
     if data.preprocessor is None or data.raw is None:
         return None

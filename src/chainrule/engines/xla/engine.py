@@ -61,6 +61,8 @@ class XlaEngine:
             return f"precision {plan.precision!r} requires the native or the reference engine"
         if plan.slopes:
             return "slopes require the native or the reference engine"
+        if plan.network.loss.targets == "ranked":  # rows that fill a batch would be compared too
+            return "a loss of groups requires the native or the reference engine"
         if plan.device is not None:
             devices.find(plan.device)
         return None
