@@ -279,21 +279,22 @@ struct Buffer {
 };
 
 // A loss that Python computes: a function of n and the smoothing, and the arrays out, y, value, gradient and is_correct, of as many
-// rows as batches have at most. None for none.
+// rows as batches have at most; is_correct None where the largest outputs say it. None for none.
 std::optional<OwnLoss> own_loss_of(const nb::object& given, int64_t width, int64_t outputs) {
     if (given.is_none()) return std::nullopt;
-    const auto [compute, out, y, value, gradient, is_correct] = nb::cast<std::tuple<nb::object, Any, Any, Any, Any, Any>>(given);
+    const auto [compute, out, y, value, gradient, judged] = nb::cast<std::tuple<nb::object, Any, Any, Any, Any, nb::object>>(given);
+    const std::optional<Any> is_correct = judged.is_none() ? std::nullopt : std::make_optional(nb::cast<Any>(judged));
     const auto rows = static_cast<int64_t>(value.ndim() == 1 ? value.shape(0) : 0);
     const auto fits = [&](const Any& array, int64_t columns) {
-        return array.ndim() == 2 && static_cast<int64_t>(array.shape(0)) == rows && static_cast<int64_t>(array.shape(1)) == columns &&
+        return array.ndim() == 2 && static_cast<int64_t>(array.shape(1)) == rows && static_cast<int64_t>(array.shape(0)) == columns &&
                array.dtype() == value.dtype();
     };
     const bool is_double = value.dtype() == nb::dtype<double>();
     require((is_double || value.dtype() == nb::dtype<float>()) && fits(out, width) && fits(y, outputs) && fits(gradient, width) &&
-                is_correct.ndim() == 1 && static_cast<int64_t>(is_correct.shape(0)) == rows && is_correct.dtype() == nb::dtype<bool>(),
+                (!is_correct || (is_correct->ndim() == 1 && static_cast<int64_t>(is_correct->shape(0)) == rows && is_correct->dtype() == nb::dtype<bool>())),
             "the arrays of its loss do not fit");
     // The arrays live as long as the function.
-    return OwnLoss{out.data(), y.data(), value.data(), gradient.data(), static_cast<const bool*>(is_correct.data()), rows, is_double,
+    return OwnLoss{out.data(), y.data(), value.data(), gradient.data(), is_correct ? static_cast<const bool*>(is_correct->data()) : nullptr, rows, is_double,
                    [compute = compute, kept = given](int64_t n, double smoothing) { with_gil([&] { compute(n, smoothing); }); }};
 }
 

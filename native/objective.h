@@ -167,24 +167,31 @@ template <class T>
 void Engine<T>::own_loss(const Samples& samples, const Batch& batch) {
     const OwnLoss& own = *program_.own_loss;
     Buffer<T>& out = net_.buffers.back();
-    const int64_t n = program_.outputs();
+    const int64_t n = program_.outputs(), rows = own.rows, size = batch.size;
     T *said = static_cast<T*>(own.out), *y = static_cast<T*>(own.y);
-    for (int64_t i = 0; i < batch.size; ++i, said += out.width, y += n) {
+    if (samples.labels != nullptr) std::fill(y, y + n * rows, T(0));
+    for (int64_t i = 0; i < size; ++i) {
         const int64_t row = batch.rows[i];
-        std::copy_n(&out.a[i * out.ld], out.width, said);
+        for (int64_t k = 0; k < out.width; ++k) said[k * rows + i] = out.a[i * out.ld + k];
         if (samples.labels != nullptr)
-            std::fill(y, y + n, T(0)), y[label_of(samples, row, n)] = T(1);
+            y[label_of(samples, row, n) * rows + i] = T(1);
         else
-            for (int64_t k = 0; k < n; ++k) y[k] = static_cast<T>(samples.y[row * n + k]);
+            for (int64_t k = 0; k < n; ++k) y[k * rows + i] = static_cast<T>(samples.y[row * n + k]);
     }
-    own.compute(batch.size, batch.smoothing);
+    own.compute(size, batch.smoothing);
     const T *value = static_cast<const T*>(own.value), *gradient = static_cast<const T*>(own.gradient);
+    const auto greatest_of = [&](const T* columns, int64_t i) {
+        int64_t at = 0;
+        for (int64_t k = 1; k < n; ++k) at = columns[k * rows + i] > columns[at * rows + i] ? k : at;
+        return at;
+    };
     const double divisor = std::max(batch.total, std::numeric_limits<double>::min());
-    for (int64_t i = 0; i < batch.size; ++i, gradient += out.width) {
+    for (int64_t i = 0; i < size; ++i) {
         const double weight = weight_of(samples, batch.rows[i]);
         const T share = static_cast<T>((samples.weight == nullptr ? 1 : weight) / divisor);
-        for (int64_t k = 0; k < out.width; ++k) out.grad[i * out.ld + k] = share * gradient[k];
-        row_scores_[i] = {double(share) * double(value[i]), own.is_correct[i] ? weight : 0.0};
+        for (int64_t k = 0; k < out.width; ++k) out.grad[i * out.ld + k] = share * gradient[k * rows + i];
+        const bool is_correct = own.is_correct != nullptr ? own.is_correct[i] : program_.y_classes && greatest_of(said, i) == greatest_of(y, i);
+        row_scores_[i] = {double(share) * double(value[i]), is_correct ? weight : 0.0};
     }
 }
 

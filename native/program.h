@@ -40,12 +40,13 @@ struct Parameter {
     }
 };
 
-// A loss that the caller computes: of each step's batch, the kernels write `out` (n, width) and `y` (n, outputs), call `compute`, and
-// read the rest. Numbers are of the session's type, rows one after the other. The thread that calls `steps` calls it.
+// A loss that the caller computes: of each step's batch, the kernels write `out` (width, rows) and `y` (outputs, rows), call `compute`,
+// and read the rest. Numbers are of the session's type; a column is one after the other, by which NumPy's sums over the outputs take
+// half the time. The thread that calls `steps` calls it.
 struct OwnLoss {
     void *out, *y;
-    const void *value, *gradient;  // (n,) and (n, width)
-    const bool* is_correct;        // (n,)
+    const void *value, *gradient;  // (rows,) and (width, rows)
+    const bool* is_correct;        // (rows,); null where the largest output and the largest y of a row say it, or nothing is correct
     int64_t rows;                  // for which there is room
     bool is_double;                // the type of the numbers
     std::function<void(int64_t n, double smoothing)> compute;  // of the first n rows, with the step's factor of the smoothing; may throw

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.losses import Gamma as Gamma
     from chainrule.formulas.losses import Huber as Huber
     from chainrule.formulas.losses import Loss as Loss
+    from chainrule.formulas.losses import LossFunction as LossFunction
     from chainrule.formulas.losses import MeanAbsoluteError as MeanAbsoluteError
     from chainrule.formulas.losses import MeanSquaredError as MeanSquaredError
     from chainrule.formulas.losses import OrdinalCrossEntropy as OrdinalCrossEntropy
@@ -132,9 +133,9 @@ _HOMES = {
     ),
     "inspection.flow.callback": "GradientFlow",
     "formulas.losses": (
-        "BinaryCrossEntropy CategoricalCrossEntropy FocalCrossEntropy Gamma Huber Loss MeanAbsoluteError "
-        "MeanSquaredError OrdinalCrossEntropy Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy "
-        "SurvivalCrossEntropy Tweedie"
+        "BinaryCrossEntropy CategoricalCrossEntropy FocalCrossEntropy Gamma Huber Loss LossFunction "
+        "MeanAbsoluteError MeanSquaredError OrdinalCrossEntropy Poisson Quantile SigmoidCrossEntropy "
+        "SoftmaxCrossEntropy SurvivalCrossEntropy Tweedie"
     ),
     "formulas.mean_over_members": "MeanOverMembers",
     "model": "Ensemble Model compare load open",

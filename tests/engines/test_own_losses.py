@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,20 @@ from chainrule import (
     Compute,
     ConfigError,
     Dense,
+    FormatError,
     Loss,
+    LossFunction,
     MeanOverMembers,
     MeanSquaredError,
+    MLPClassifier,
+    MLPRegressor,
     Model,
     Network,
     ReLU,
     Sigmoid,
     SoftmaxCrossEntropy,
     Tanh,
+    load,
 )
 from chainrule.engines import ENGINES, Plan, native
 from chainrule.formulas.losses import LOSSES
@@ -187,3 +193,85 @@ def test_a_gradient_that_does_not_fit_is_refused_before_the_first_step(engine: s
         trained(Unsummed(), engine)
     whole = np.round(TARGETS["real"])
     assert np.isfinite(trained(Kinked(), engine, whole).theta).all()
+
+
+CALLS: list[int] = []
+
+
+def softmax(out: Any, y: Any) -> tuple[Any, Any]:
+    """Softmax cross-entropy, which counts its calls."""
+    CALLS.append(len(out))
+    e = np.exp(out - out.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    return -np.log((p * y).sum(1)), p - y
+
+
+def squared(out: Any, y: Any) -> tuple[Any, Any]:
+    return ((out - y) ** 2).sum(1) / 2, out - y
+
+
+@pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=needs_native)])
+def test_a_function_trains_as_its_formula_does_by_one_call_a_step(engine: str):
+    CALLS.clear()
+    one, other = (trained(loss, engine) for loss in (LossFunction(softmax, "classes"), SoftmaxCrossEntropy()))
+    np.testing.assert_allclose(one.theta, other.theta, rtol=2e-4, atol=2e-5)
+    assert one.history["accuracy"] == other.history["accuracy"]
+    assert CALLS.count(16) == 3 * (N // 16)
+    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), rtol=1e-3, atol=1e-5)
+    network = Network(5, [Dense(8), Tanh(), Dense(3)], squared)
+    model, same = (
+        Model(each, seed=2) for each in (network, Network(5, network.layers, MeanSquaredError(half=True)))
+    )
+    for each in (model, same):
+        each.fit(X, TARGETS["real"], epochs=2, scale_targets=False, engine=engine)
+    np.testing.assert_allclose(model.predict(X), same.predict(X), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=needs_native)])
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda out, y: squared(out, y)[0], r"must return a tuple \(loss, gradient\) .* not ndarray"),
+        (lambda out, y: (squared(out, y)[0], y - out), r"gradient is not the derivative of <lambda>.value"),
+        (lambda out, y: ((out - y) ** 2, out - y), r"value must return an array of shape \(8,\)"),
+    ],
+)
+def test_a_function_that_does_not_fit_is_refused(function: Any, says: str, engine: str):
+    with pytest.raises(ConfigError, match=says):
+        trained(LossFunction(function), engine)
+
+
+def test_a_class_is_no_function():
+    with pytest.raises(ConfigError, match="loss must be a loss such as"):
+        Network(3, [Dense(1)], MeanSquaredError)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="a class of a loss is called"):
+        LossFunction(MeanSquaredError)
+    with pytest.raises(ConfigError, match="targets must be one of real, binary, classes"):
+        LossFunction(squared, "labels")
+    with pytest.raises(ConfigError, match="or a function, not the class"):
+        MLPRegressor(MeanSquaredError).fit(X, TARGETS["real"])
+    with pytest.raises(ConfigError, match="label_smoothing does not apply to a function"):
+        MLPClassifier(loss=softmax, label_smoothing=0.1).fit(X, TARGETS["classes"])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("preprocess", [None, "auto"])
+def test_estimators_and_their_files(tmp_path: Path, preprocess: Any):
+    """A file has the name of the function, which is given again."""
+    path, how = tmp_path / "model.safetensors", {"max_iter": 5, "random_state": 0, "preprocess": preprocess}
+    numbers = MLPRegressor(squared, **how).fit(X, TARGETS["real"][:, 0])
+    numbers.save(path)
+    with pytest.raises(FormatError, match=r"no loss of kind 'squared'.* or of a function the function"):
+        MLPRegressor.load(path)
+    again = MLPRegressor.load(path, custom={"squared": squared})
+    assert again.loss is squared and again.model_.network.loss == LossFunction(squared)
+    np.testing.assert_array_equal(again.predict(X), numbers.predict(X))
+    np.testing.assert_array_equal(MLPRegressor.load(path, custom=[squared]).predict(X), numbers.predict(X))
+    if preprocess is None:
+        named = MLPRegressor(max_iter=5, random_state=0).fit(X, TARGETS["real"][:, 0])
+        np.testing.assert_allclose(numbers.predict(X), named.predict(X), rtol=1e-4, atol=1e-6)
+        labels = MLPClassifier(loss=softmax, **how).fit(X, TARGETS["classes"])
+        of_name = MLPClassifier(max_iter=5, random_state=0).fit(X, TARGETS["classes"])
+        np.testing.assert_allclose(labels.predict_proba(X), of_name.predict_proba(X), rtol=1e-4, atol=1e-6)
+        assert labels.model_.network.loss.targets == "classes"
+        assert load(path, custom=squared).network.loss == LossFunction(squared)

@@ -77,9 +77,9 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     _: KW_ONLY
     loss: Any = parameter(
         "log_loss",
-        [StrOptions({"log_loss", ORDINAL})],
+        [StrOptions({"log_loss", ORDINAL}), callable],
         '"log_loss", or "ordinal" for classes with an order, numbers or an ordered categorical of pandas: a cumulative '
-        "link model, by which a row near one class is near its neighbors too.",
+        "link model, by which a row near one class is near its neighbors too; or a function, see `LossFunction`.",
         "network",
     )
     class_weight: Any = parameter(

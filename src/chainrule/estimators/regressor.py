@@ -40,10 +40,10 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
 
     loss: Any = parameter(
         "squared_error",
-        [StrOptions(set(LOSSES)), Loss],
+        [StrOptions(set(LOSSES)), Loss, callable],
         '"squared_error" (half of it) or "poisson" (half the deviance, with exp(output) as the prediction) as there, '
         'likewise "gamma" for amounts above 0 and "tweedie" where many are 0, "huber", "absolute_error" or "quantile", '
-        "or a loss of the package such as Huber(delta=2.0) or Tweedie(power=1.7).",
+        "or a loss of the package such as Huber(delta=2.0) or Tweedie(power=1.7), or a function, see `LossFunction`.",
         "network",
         kinds=LOSS_KINDS,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, Generic, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from chainrule.fitting.result import (
 )
 from chainrule.fitting.terms import Terms
 from chainrule.formulas.layers import Activation
-from chainrule.formulas.losses import Loss
+from chainrule.formulas.losses import Loss, loss_of
 from chainrule.formulas.optimizers import Optimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import load_with_others
@@ -96,6 +97,8 @@ def _plain(name: str, value: Any) -> Any:
         return describe(value)
     if isinstance(value, (Activation, Loss)):
         return encode(value)
+    if name == "loss" and callable(value):
+        return {"kind": loss_of(value).kind}
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, (list, tuple, range, set, frozenset)):
@@ -250,7 +253,8 @@ def _object(name: str, value: Any, known_of: dict[str, AboutParameter], own: dic
     """Return a parameter from JSON values. own: custom classes by kind."""
     if isinstance(value, dict) and "kind" in value:
         settings = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "kind"}
-        return check_choice(value["kind"], {**(known_of[name].kinds or {}), **own}, name)(**settings)
+        made = check_choice(value["kind"], {**(known_of[name].kinds or {}), **own}, name)
+        return made.args[0] if isinstance(made, partial) else made(**settings)  # a function as it was given
     are_pairs = isinstance(value, list) and all(isinstance(item, list) for item in value)
     if name in ("class_weight", "monotonic_cst") and are_pairs:  # of a dict
         return {key: each for key, each in value}

@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.core.settings import check_number, is_own, number_settings
+from chainrule.core.settings import check_choice, check_number, is_own, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax, softplus
 from chainrule.formulas.operation import Operation
@@ -105,6 +105,10 @@ class Loss(ABC):
     @abstractmethod
     def gradient(self, out: Array, y: Array) -> Array:
         """Compute d loss_i / d out_i (batch, outputs)."""
+
+    def value_and_gradient(self, out: Array, y: Array) -> tuple[Array, Array]:
+        """Compute both; a subclass that shares work between them may override it."""
+        return self.value(out, y), self.gradient(out, y)
 
     def smooth(self, y: Array) -> Array:
         """Return y as the formula takes it: with label smoothing applied, if the loss has any."""
@@ -788,6 +792,86 @@ class CategoricalCrossEntropy(CrossEntropy):
     kind, targets, domain = "categorical_cross_entropy", "classes", "probability"
     formula = by_kind
     pair = (categorical_cross_entropy, categorical_cross_entropy_gradient)
+
+
+@dataclass(frozen=True)
+class LossFunction(Loss):
+    """A loss of your own as a function of a batch: it returns loss_i (batch,) and d loss_i / d out_i (batch, outputs).
+
+        def squared(out, y):
+            return ((out - y) ** 2).sum(1), 2 * (out - y)
+
+        network = Network(5, [Dense(32), ReLU(), Dense(1)], loss=squared)
+
+    targets: "real" numbers, "binary" labels or one-hot "classes"; the prediction is then out, sigmoid(out) or
+    softmax(out). A function as the loss of a network is of "real" ones, that of an estimator of what it predicts.
+    The arrays out and y (batch, outputs) are only lent: it must neither keep nor change them.
+    A file has its name, and is read by `load(path, custom={"squared": squared})`.
+    """
+
+    function: Callable[[Array, Array], tuple[Array, Array]]
+    targets: str = "real"  # type: ignore[misc]  # one class for all
+
+    def __post_init__(self) -> None:
+        """Check both. Raises ConfigError."""
+        if not callable(self.function) or isinstance(self.function, type):
+            raise ConfigError(
+                f"function must be one of outputs and targets, not {self.function!r:.60}; a class of a loss is called."
+            )
+        check_choice(self.targets, LIKE, "targets")
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """The name of the function."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    @property
+    def like(self) -> Loss:
+        """A loss of the package with the same predictions."""
+        return LIKE[self.targets]
+
+    def value_and_gradient(self, out: Array, y: Array) -> tuple[Array, Array]:
+        """Call the function. Raises ConfigError unless it returns two arrays."""
+        found = self.function(out, y)
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise ConfigError(
+                f"{self.kind} must return a tuple (loss, gradient) of arrays (batch,) and (batch, outputs), not "
+                f"{type(found).__name__}."
+            )
+        return found
+
+    def value(self, out: Array, y: Array) -> Array:
+        """Return the first."""
+        return self.value_and_gradient(out, y)[0]
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """Return the second."""
+        return self.value_and_gradient(out, y)[1]
+
+    def predict(self, out: Array) -> Array:
+        """out, sigmoid(out) or softmax(out)"""
+        return self.like.predict(out)
+
+    def ops(self) -> tuple[Operation, ...] | None:
+        """Return the operations of these."""
+        return self.like.ops()
+
+    def average(self, out: Array) -> Array:
+        """Return what predicts their mean."""
+        return self.like.average(out)
+
+
+def loss_of(loss: Any, targets: str = "real") -> Any:
+    """Return a function as a loss of such targets; anything else, and a class, as it is."""
+    return LossFunction(loss, targets) if callable(loss) and not isinstance(loss, type) else loss
+
+
+LIKE: dict[str, Loss] = {
+    "real": MeanSquaredError(),
+    "binary": SigmoidCrossEntropy(),
+    "classes": SoftmaxCrossEntropy(),
+}
+"""Losses by the targets of a function, with its predictions."""
 
 
 LOSSES: dict[str, type[Loss]] = {

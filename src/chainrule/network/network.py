@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -36,7 +36,7 @@ from chainrule.formulas.layers import (
     Standardize,
     Take,
 )
-from chainrule.formulas.losses import LOSSES, Loss
+from chainrule.formulas.losses import LOSSES, Loss, loss_of
 from chainrule.network import backprop, objective, tree
 from chainrule.network.constraints import Bounds, Constraints, bounds_of
 from chainrule.network.objective import Objective
@@ -130,7 +130,7 @@ class Network:
         self,
         inputs: int,
         layers: Iterable[Layer],
-        loss: Loss,
+        loss: Loss | Callable[[Array, Array], tuple[Array, Array]],
         *,
         l2: float = 0.0,
         l1: float = 0.0,
@@ -146,12 +146,13 @@ class Network:
             )
         self.inputs = int(inputs)
         self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
-        self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
+        self.loss: Loss = loss_of(loss)
+        self.l2, self.l1, self.max_norm = l2, l1, max_norm
         self._check()
         self.size = self.slots[-1].stop if self.slots else 0
         self.fan_out = self.links[-1].fan_out
         self.loss.check_outputs(self.fan_out)
-        self.outputs = self.fan_out // self.loss.members
+        self.outputs: int = self.fan_out // self.loss.members
         self.constraints = constraints
 
     def _check(self) -> None:
@@ -295,8 +296,9 @@ class Network:
         """
         of_loss = self.loss.smoothed(smoothing)
         out, caches = backprop.forward(self.links, params, a, ctx)
-        loss = objective.value(of_loss.value(out, y), share, penalty)
-        delta = objective.gradient(of_loss.gradient(out, y), share)  # (batch, outputs)
+        losses, slopes_of_loss = of_loss.value_and_gradient(out, y)
+        loss = objective.value(losses, share, penalty)
+        delta = objective.gradient(slopes_of_loss, share)  # (batch, outputs)
         if slopes is None:
             grads = backprop.gradients(self.links, params, caches, delta, ctx)
         else:

@@ -17,7 +17,13 @@ from sklearn.utils.validation import check_consistent_length
 from chainrule.core import codec
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.formulas.losses import Loss, OrdinalCrossEntropy, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.losses import (
+    Loss,
+    OrdinalCrossEntropy,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    loss_of,
+)
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
 from chainrule.tables.rows import check_column, check_finite, check_moments_come_again, check_there
@@ -160,7 +166,16 @@ class Labels:
         return self.classes[y] if self.kind == "multiclass" else self.predictions(y)
 
     def loss(self, parameters: Mapping[str, Any]) -> Loss:
-        """Return the cross-entropy."""
+        """Return the cross-entropy, or that of a function."""
+        if not isinstance(parameters["loss"], str):
+            if parameters["label_smoothing"]:
+                raise ConfigError(
+                    "label_smoothing does not apply to a function; smooth y in it, or omit label_smoothing."
+                )
+            of_function: Loss = loss_of(
+                parameters["loss"], "classes" if self.kind == "multiclass" else "binary"
+            )
+            return of_function
         of_several = OrdinalCrossEntropy if parameters["loss"] == ORDINAL else SoftmaxCrossEntropy
         kind = of_several if self.kind == "multiclass" else SigmoidCrossEntropy
         return kind(label_smoothing=float(parameters["label_smoothing"]))

@@ -16,7 +16,15 @@ from chainrule.data.checks import check_amounts
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.losses import LOSSES as LOSS_KINDS
-from chainrule.formulas.losses import Huber, LogLink, Loss, MeanAbsoluteError, MeanSquaredError, Quantile
+from chainrule.formulas.losses import (
+    Huber,
+    LogLink,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Quantile,
+    loss_of,
+)
 from chainrule.formulas.metrics import r2
 from chainrule.tables.labels import Labels
 from chainrule.tables.relevance import Relevances
@@ -61,8 +69,11 @@ def as_loss(loss: Any, quantiles: Any) -> Loss:
         )
     if isinstance(loss, str) and loss == "quantile":
         return Quantile(tuple(quantiles) if hasattr(quantiles, "__iter__") else float(quantiles))
-    known = LOSSES[loss] if isinstance(loss, str) else loss
-    assert known is not None
+    known = LOSSES[loss] if isinstance(loss, str) else loss_of(loss)
+    if not isinstance(known, Loss):
+        raise ConfigError(
+            f"loss must be a loss, such as Huber(), or a function, not the class {known!r:.60}; call it."
+        )
     return known
 
 

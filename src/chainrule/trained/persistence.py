@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from chainrule.errors import ChainruleError, ConfigError, FormatError
 from chainrule.formulas import layers
 from chainrule.formulas.initializers import INITIALIZERS, Initializer
 from chainrule.formulas.layers import Layer
-from chainrule.formulas.losses import LOSSES, Loss
+from chainrule.formulas.losses import LOSSES, Loss, LossFunction
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.formulas.ranking import GROUP_LOSSES
 from chainrule.network import blocks
@@ -137,8 +137,8 @@ KNOWN: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
     "initializer": (Initializer, INITIALIZERS),
 }
 """The base class of each part of a network, and those of the package by kind."""
-Custom = Iterable[type[Any]] | Mapping[str, type[Any]]
-"""The classes of custom layers, losses and initializers in a file, or the same by kind."""
+Custom = Iterable[Any] | Mapping[str, Any]
+"""The classes of custom layers, losses and initializers in a file, and functions of losses, or the same by kind."""
 
 
 class Saved(NamedTuple):
@@ -157,6 +157,8 @@ def encode(value: object) -> Any:
     """Return a layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, also nested ones."""
     if type(value) in _PLAIN:
         return value
+    if isinstance(value, LossFunction):
+        return {"kind": value.kind, "targets": value.targets}
     if isinstance(value, (Layer, Loss, Initializer)):
         return {"kind": value.kind} | _settings(value)
     if isinstance(value, (tuple, list)):
@@ -238,18 +240,26 @@ def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:
     }
 
 
-def by_kind(custom: Custom | None) -> dict[str, type[Any]]:
-    """Return custom classes by their kind. Raises ConfigError for others than of layers, losses and initializers."""
+def by_kind(custom: Custom | None) -> dict[str, Any]:
+    """Return custom classes by their kind, and what makes the losses of functions by their names.
+
+    Raises ConfigError for others than of layers, losses and initializers.
+    """
     if not isinstance(custom, Mapping):
         each = () if custom is None else custom if isinstance(custom, Iterable) else (custom,)
-        custom = {getattr(one, "kind", ""): one for one in each}
+        custom = {getattr(one, "kind", getattr(one, "__name__", "")): one for one in each}
     for one in custom.values():
-        if not (isinstance(one, type) and issubclass(one, tuple(base for base, _ in KNOWN.values()))):
+        bases = tuple(base for base, _ in KNOWN.values())
+        if not (issubclass(one, bases) if isinstance(one, type) else callable(one)):
             raise ConfigError(
                 f"custom must be the classes of your layers and losses, such as [MyLoss], not {one!r:.60}; pass the "
                 "classes themselves."
             )
-    return dict(custom)
+    made: Any = custom
+    return {
+        kind: one if isinstance(one, (type, partial)) else partial(LossFunction, one)
+        for kind, one in made.items()
+    }
 
 
 def network_from_config(config: Mapping[str, Any], custom: Custom | None = None) -> Network:
@@ -266,14 +276,15 @@ def network_from_config(config: Mapping[str, Any], custom: Custom | None = None)
     )
 
 
-def _decode(config: object, own: Mapping[str, type[Any]], what: str) -> Any:
+def _decode(config: object, own: Mapping[str, Any], what: str) -> Any:
     base, known = KNOWN[what]
-    known = {**known, **{kind: each for kind, each in own.items() if issubclass(each, base)}}
+    fits = {kind: getattr(each, "func", each) for kind, each in own.items()}
+    known = {**known, **{kind: each for kind, each in own.items() if issubclass(fits[kind], base)}}
     if not isinstance(config, dict) or config.get("kind") not in known:
         kind = config.get("kind") if isinstance(config, dict) else config
         raise ConfigError(
             f"there is no {what} of kind {str(kind)[:60]!r}; if it is your own, read the file with its class, "
-            "load(path, custom=[CLASS])."
+            "or of a function the function, load(path, custom=[CLASS])."
         )
     settings = {name: value for name, value in config.items() if name != "kind"}
     if what == "layer" and "layers" in settings:

@@ -15,6 +15,7 @@ from chainrule.data.stream import Stream
 from chainrule.data.windows import Piece, pieces
 from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
+from chainrule.formulas.losses import LossFunction
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Callback, better, watched
@@ -143,9 +144,9 @@ def check_loss(network: Network, samples: Samples, rows: NDArray[np.int64]) -> N
     draw = np.random.default_rng(0)
     shape = len(y), network.fan_out
     out = draw.normal(size=shape) if loss.domain == "real" else draw.uniform(0.1, 0.9, shape)
-    name = type(loss).__name__
+    name = loss.kind if isinstance(loss, LossFunction) else type(loss).__name__
     with np.errstate(all="ignore"):
-        value, gradient = np.asarray(loss.value(out, y)), np.asarray(loss.gradient(out, y))
+        value, gradient = map(np.asarray, loss.value_and_gradient(out, y))
         for found, method, wanted in ((value, "value", shape[:1]), (gradient, "gradient", shape)):
             if found.shape != wanted:
                 raise ConfigError(

@@ -368,18 +368,19 @@ class NativeSession:
             where = chosen if direct else np.arange(len(chosen))
             y = np.ascontiguousarray(part.y)
             labels, numbers = (y, None) if y.ndim == 1 else (None, y)
-            steps, end = self.native.steps(
-                X=as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
-                labels=labels,
-                y=numbers,
-                weight=np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
-                rows=np.ascontiguousarray(where),
-                **{name: np.ascontiguousarray(values) for name, values in by_step.items()},
-                first=first + done,
-                step_offset=self.step_offset,
-                sums=self.all_sums,
-                **({} if part.slopes is None else slope_arrays(part.slopes)),
-            )
+            with np.errstate(all="ignore"):  # in a loss of the user; the kernels check what is finite
+                steps, end = self.native.steps(
+                    X=as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
+                    labels=labels,
+                    y=numbers,
+                    weight=np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
+                    rows=np.ascontiguousarray(where),
+                    **{name: np.ascontiguousarray(values) for name, values in by_step.items()},
+                    first=first + done,
+                    step_offset=self.step_offset,
+                    sums=self.all_sums,
+                    **({} if part.slopes is None else slope_arrays(part.slopes)),
+                )
             if end != "done":
                 self.synchronize()
                 at = done + steps
