@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
 from chainrule import ConfigError, DataError, MLPRanker
+from chainrule.estimators import tune
 from chainrule.fitting import curve
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -52,6 +55,8 @@ def test_a_table_is_ranked(loss, tmp_path: Path):
     assert max(net.validation_scores_) == net.best_validation_score_ <= 1
     net.save(tmp_path / "ranker.safetensors")
     again = MLPRanker.load(tmp_path / "ranker.safetensors")
+    assert clone(net).get_params() == net.get_params()
+    assert_array_equal(pickle.loads(pickle.dumps(net)).predict(X), net.predict(X))
     assert_array_equal(again.predict(X), net.predict(X))
     assert again.score(other[0], other[1], groups=other[2]) == score
     found = net.graph().run({name: X[name].to_numpy() for name in X})["predictions"]
@@ -137,7 +142,9 @@ def test_errors(given, says):
         MLPRanker().fit([[1.0], [2.0]], y, **{name: each for name, each in given.items() if name != "y"})
 
 
-def test_no_epochs_of_its_own():
+def test_no_search_and_no_epochs_of_its_own():
+    with pytest.raises(ConfigError, match="estimator must be an MLPClassifier, MLPRegressor or MLPSurvival"):
+        tune(MLPRanker(preprocess="auto"), *table(20)[:2])
     for method in ("partial_fit", "update"):
         with pytest.raises(DataError, match="use fit with warm_start=True"):
             getattr(MLPRanker(), method)([[1.0]], [1])

@@ -38,6 +38,7 @@ from chainrule.formulas.losses import MeanSquaredError
 from chainrule.tables import reading, splits
 from chainrule.tables.data import FitInput, fitted_preprocessor, structure_of
 from chainrule.tables.labels import Labels
+from chainrule.tables.relevance import Relevances
 from chainrule.tables.structure import RowStructure, RowValues, Split
 from chainrule.tables.times import Times
 from chainrule.training.callbacks import Callback
@@ -134,7 +135,7 @@ def prepared(
 ) -> RunningSearch:
     """Check the arguments of a search, and return it before its first trial."""
     load_optuna()
-    if not isinstance(estimator, MLPEstimator):
+    if not isinstance(estimator, MLPEstimator) or estimator.target_type is Relevances:
         raise ConfigError(
             f"estimator must be an MLPClassifier, MLPRegressor or MLPSurvival, not {estimator!r:.60}."
         )
