@@ -46,8 +46,8 @@ pytestmark = pytest.mark.browser
 METHODS = ("saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift", "occlusion")
 EXPECTED = "() => Number(document.querySelector('[data-test=course-answer] p').dataset.expected)"
 """The number that a step of the course asks for."""
-FREE = {"why.method": ("sentence", "code", "error", "relative_error")}
-"""Parts that differ: the page has no sentences, and errors are rounding."""
+FREE = {"why.method": ("sentence", "code", "error", "relative_error"), "why.proof": ("low", "high")}
+"""Parts that differ: the page has no sentences, errors are rounding, and bounds allow for it a little differently."""
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +154,10 @@ def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(
             ("why.mistake", {"after": 3}),
             *(("why.method", {"method": kind, "row": 8}) for kind in METHODS),
             ("why.method", {"method": "integrated_gradients", "row": 8, "target": "3", "against": "5"}),
+            *(
+                ("why.proof", {"row": 8, "radius": radius, "ends": [0.0, 255.0]})
+                for radius in (0.5, 2.0, 8.0)
+            ),
             ("neurons.layer", {"layer": "dense_2"}),
             ("neurons.one", {"layer": "dense_1", "neuron": 5}),
             ("neurons.importance", {"layer": "dense_2"}),
@@ -164,6 +168,9 @@ def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(
             for free in FREE.get(name, ()):
                 expected[free] = found[free]
             assert list(differences(found, expected, name)) == []
+        radii = {"row": 8, "unit": 1.0, "ends": [0.0, 255.0]}
+        farthest = [ask(page, "why.proven", **radii)["radius"], find("why.proven")(studio, radii)["radius"]]
+        assert farthest[0] == pytest.approx(farthest[1], rel=0.03) and farthest[1] > 0
         for sample in ({"sample": 8}, {"sample": 8, "label": 3}, {"sample": 4, "n": 6}):
             walk, other = ask(page, "backprop.walk", **sample), find("backprop.walk")(studio, sample)
             assert list(differences(walk, other | {"walk": walk["walk"]}, "walk")) == []

@@ -180,6 +180,35 @@ def test_the_walk_to_the_other_answer(pages: Pages, studio: Studio):
         assert np.abs(pixels(page, "change")[..., 2] - pixels(page, "change")[..., 0]).max() > 50
 
 
+def test_what_is_proven(pages: Pages, studio: Studio):
+    """The bars and the verdict are those of the library; pictures of numbers that are no bytes have no ends."""
+    x = studio.data.test.X[5]
+    unit = float(x.max()) / 255
+    with pages.open("why", state={"sample.index": 5}) as page:
+        says, said = page.locator("[data-test=proof-says]"), studio.model.predict(x[None])[0]
+        most = float(page.locator("[data-test=proof-most]").get_attribute("data-value"))
+        assert most == pytest.approx(studio.model.certified_radius(x[None], unit=unit)[0], rel=1e-6)
+        assert f"The proof reaches {most:.3g}" in page.locator("[data-test=proof-most]").inner_text()
+        for levels in ("1", "2", "20"):
+            page.locator("[data-test=levels]").fill(levels)
+            settle(page)
+            radius = float(levels) * unit
+            box = studio.model.bounds(x - radius, x + radius, of="answer")
+            for k, (low, high) in enumerate(zip(box.low[0], box.high[0], strict=True)):
+                bar = page.locator(f"[data-test=proof] [data-label='{k}']")
+                assert float(bar.get_attribute("data-low")) == pytest.approx(low, abs=1e-6)
+                assert float(bar.get_attribute("data-high")) == pytest.approx(high, abs=1e-6)
+            holds = bool(studio.model.certify(x[None], radius)[0])
+            assert says.get_attribute("data-proven") == str(holds).lower()
+            wanted = "Proven: no change" if holds else "Not proven: some change"
+            assert says.inner_text().startswith(wanted) and f"up to {levels} of 255" in says.inner_text()
+            assert says.inner_text().endswith(f"turn{'s' * holds} this {said}.")
+        assert "why.levels=20" in page.evaluate("location.hash")
+        page.click("[aria-label='Next sample']")
+        settle(page)
+        assert "up to 20 of 255" in says.inner_text()
+
+
 def test_samples_are_chosen(pages: Pages, studio: Studio):
     test = studio.data.test
     wrong = np.flatnonzero(studio.model.predict(test.X) != test.y)
@@ -332,4 +361,5 @@ def test_the_input_and_the_answer_are_seen_before_the_server_has_said_anything(p
         assert page.locator(".why-side[aria-busy]").count() == page.get_by_text("Computing…").count() == 0
         assert answer.get_attribute("data-label") == said
         asked = [name for name in page.evaluate("window.asked") if name.startswith("why.")]
-        assert asked == ["why.sample", *["why.method"] * len(METHODS), "why.turn", "why.story"]
+        below = ["why.turn", "why.story", "why.proof", "why.proven"]
+        assert asked == ["why.sample", *["why.method"] * len(METHODS), *below]

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core.arrays import TargetsLike
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.graph.networks import graph_of
+from chainrule.graph.passes import only
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.methods import in_one_pass
@@ -403,6 +405,42 @@ def _content_as_data(part: object) -> dict[str, Any] | None:
     if isinstance(part, Bars):
         return {"columns": [], "rows": [[bar.name, bar.number, bar.note] for bar in part.rows]}
     return None
+
+
+@command("why.proof", reads=True)
+def proof(
+    studio: Studio,
+    *,
+    radius: float,
+    ends: list[float] | None = None,
+    row: int | None = None,
+    x: list[float] | None = None,
+) -> dict[str, Any]:
+    """Return what each probability can be if the inputs change by up to a radius, and whether the label is proven.
+
+    ends: the least and the largest input; None for any.
+    """
+    asked = asked_about(studio, row, x)
+    graph, clip = graph_of([asked.model]), None if ends is None else (ends[0], ends[1])
+    boxes = graph.bounds(*graph.around(asked.x, radius, clip=clip), dtype=asked.model.dtype)
+    low, high = boxes["probabilities"]
+    return {"low": low[0], "high": high[0], "proven": bool(boxes["label"].is_point.all())}
+
+
+@command("why.proven", reads=True)
+def proven(
+    studio: Studio,
+    *,
+    unit: float,
+    ends: list[float] | None = None,
+    row: int | None = None,
+    x: list[float] | None = None,
+) -> dict[str, Any]:
+    """Return the largest radius, in units, within which the label is proven; None if it is under any change."""
+    asked = asked_about(studio, row, x)
+    graph, clip = only(graph_of([asked.model]), "label"), None if ends is None else (ends[0], ends[1])
+    found = graph.certified_radius(asked.x, unit, clip=clip, dtype=asked.model.dtype)[0]
+    return {"radius": float(found) if np.isfinite(found) else None}
 
 
 @command("why.mistake", reads=True)

@@ -11,7 +11,7 @@ import { packed } from './wire.js';
 // What the worker answers; a test compares the list.
 const COMMANDS = ['backprop.chain', 'backprop.example', 'backprop.example_end', 'backprop.keep', 'backprop.mistake', 'backprop.neuron', 'backprop.update', 'backprop.walk', 'backprop.weight', 'data.get', 'data.samples', 'model.file', 'model.get', 'model.open', 'model.rows',
   'neurons.back', 'neurons.importance', 'neurons.keep', 'neurons.kept', 'neurons.layer', 'neurons.one', 'neurons.try', 'plane.build', 'plane.get', 'plane.pause', 'plane.start', 'plane.step', 'play.commands', 'play.mnist', 'play.show', 'table.inputs', 'train.check', 'train.curve', 'train.data', 'train.options', 'train.pause', 'train.reference', 'train.resume',
-  'train.rewind', 'train.show', 'train.start', 'train.state', 'train.step', 'train.stop', 'train.watch', 'vanishing.get', 'vanishing.start', 'vanishing.stop', 'why.method', 'why.mistake', 'why.sample', 'without_backprop.get', 'without_backprop.start', 'without_backprop.stop'];
+  'train.rewind', 'train.show', 'train.start', 'train.state', 'train.step', 'train.stop', 'train.watch', 'vanishing.get', 'vanishing.start', 'vanishing.stop', 'why.method', 'why.mistake', 'why.proof', 'why.proven', 'why.sample', 'without_backprop.get', 'without_backprop.start', 'without_backprop.stop'];
 
 // A page that was opened from a file has no worker, in most browsers.
 function workerOf() {

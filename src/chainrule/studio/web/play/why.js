@@ -1,6 +1,7 @@
 // The screen Why in the page: what each input did for an answer.
 // studio/screens/why/{commands,asked}.py and inspection/attribution in JavaScript.
 import { flat } from '../network.js';
+import { largestProven, proofOf } from './bounds.js';
 import { createGraph, needLoss } from './graph.js';
 import { multipliers, relevance } from './rules.js';
 import { answerOf, shaped } from './studio.js';
@@ -178,5 +179,15 @@ export function why(studio) {
     }
   }
 
-  return { 'why.sample': sample, 'why.method': method, 'why.mistake': mistake };
+  function proof({ radius, ends = null, ...which }) {
+    const { model, x } = asked(which);
+    return proofOf(model, x, radius, ends);
+  }
+
+  function proven({ unit, ends = null, ...which }) {
+    const { model, x } = asked(which), radius = largestProven(model, x, unit, ends);
+    return { radius: Number.isFinite(radius) ? radius : null };
+  }
+
+  return { 'why.sample': sample, 'why.method': method, 'why.mistake': mistake, 'why.proof': proof, 'why.proven': proven };
 }

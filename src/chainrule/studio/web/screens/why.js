@@ -6,20 +6,21 @@ import { number, percent } from '../format.js';
 import { button, field, message, numberInput, select } from '../ui.js';
 import { createCursor, inputPicture, readout } from './why_pixels.js';
 import { methods } from './why_methods.js';
+import { proof } from './why_proof.js';
 import { turning } from './why_turn.js';
 import { evidence } from './why_story.js';
 import { average } from './why_average.js';
 
-export const url = ['why.target', 'why.against', 'why.methods', 'why.shared', 'why.share'];
+export const url = ['why.target', 'why.against', 'why.methods', 'why.shared', 'why.share', 'why.levels'];
 
 const text = (value) => (value === null || value === undefined || value === '' ? null : String(value));
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function why(root, store) {
-  const status = h('div', { 'aria-live': 'polite' }), side = h('section.panel.why-side'), main = h('section.panel.why-methods'), turn = h('section.panel'), story = h('section.panel'), whole = h('section.panel.why-methods', { hidden: true });
-  fill(root, status, h('div.why-columns', side, main, whole), h('div.why-below', turn, store.host.kind === 'page' ? null : story));
+  const status = h('div', { 'aria-live': 'polite' }), side = h('section.panel.why-side'), main = h('section.panel.why-methods'), turn = h('section.panel'), proved = h('section.panel', { hidden: true }), story = h('section.panel'), whole = h('section.panel.why-methods', { hidden: true });
+  fill(root, status, h('div.why-columns', side, main, whole), h('div.why-below', proved, turn, store.host.kind === 'page' ? null : story));
   const body = [side, main, turn, story];
-  const ofOne = [main, turn, story];   // about a single network
+  const ofOne = [main, turn, proved, story];   // about a single network
   if (store.host.kind === 'page') fill(turn, h('p', t(store, 'play.why_more')), h('pre', 'chainrule studio'));
   const cursor = createCursor(), isOpen = () => !stopped, newest = createNewest(isOpen);
   let found = null, round = 0, stopped = false;
@@ -41,7 +42,7 @@ export function why(root, store) {
   };
   const known = (label) => (label !== null && found.labels.includes(label) ? label : null);
   const hasAll = store.host.kind !== 'page';   // a page without Python has neither the change that turns an answer nor its story
-  const parts = [methods(main, store, state), ...(hasAll ? [turning(turn, store, state), evidence(story, store, state)] : [])], together = [average(whole, store, state)];
+  const parts = [methods(main, store, state), ...(hasAll ? [turning(turn, store, state), evidence(story, store, state)] : []), proof(proved, store, state)], together = [average(whole, store, state)];
 
   // What the store has: a drawing, or a row of the data; the first one where there is none.
   function wanted() {
