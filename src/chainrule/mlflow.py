@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import RowsLike
 from chainrule.core.version import __version__
 from chainrule.errors import ConfigError
-from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRanker, MLPRegressor
 from chainrule.model import Ensemble, Model, load_any
 
 try:
@@ -39,7 +39,7 @@ except ImportError as error:
 
 FLAVOR_NAME = "chainrule"
 FILE = "model.safetensors"
-Predictor = Model | Ensemble | MLPClassifier | MLPRegressor
+Predictor = Model | Ensemble | MLPClassifier | MLPRanker | MLPRegressor
 
 
 def get_default_pip_requirements() -> list[str]:
@@ -121,8 +121,9 @@ def read(path: str | os.PathLike[str]) -> Predictor:
     model, extra = load_any(path)
     if "estimator" not in extra:
         return model
-    kind = MLPClassifier if extra["estimator"]["class"] == MLPClassifier.__name__ else MLPRegressor
-    return kind.load(path)
+    kinds: dict[str, Any] = {"MLPClassifier": MLPClassifier, "MLPRanker": MLPRanker}
+    made: Predictor = kinds.get(extra["estimator"]["class"], MLPRegressor).load(path)
+    return made
 
 
 class Served:

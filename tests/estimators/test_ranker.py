@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sklearn.base import clone
 from chainrule import ConfigError, DataError, MLPRanker
 from chainrule.estimators import tune
 from chainrule.fitting import curve
+from commands import invoke
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -64,6 +66,15 @@ def test_a_table_is_ranked(loss, tmp_path: Path):
     with pytest.raises(ConfigError, match="compares those of a group"):
         net.importance(X, y)
     assert net.explain(X[:3]).values.shape[0] == 3
+
+
+def test_the_command_predicts_scores(tmp_path: Path):
+    X, y, query = table(30)
+    net = fitted(X, y, groups=query, preprocess="auto", max_iter=3)
+    net.save(tmp_path / "ranker.safetensors")
+    X[:4].to_csv(tmp_path / "rows.csv", index=False)
+    done = invoke(["predict", tmp_path / "ranker.safetensors", tmp_path / "rows.csv", "--json"])
+    assert_allclose([row["predicted"] for row in json.loads(done.stdout)], net.predict(X[:4]), rtol=1e-5)
 
 
 def test_groups_are_told_in_three_ways():

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from chainrule import ConfigError, Dense, Ensemble, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRanker, MLPRegressor
 from chainrule.tracking import MLflow
 from commands import invoke
 from needs import needs
@@ -105,7 +105,7 @@ def test_a_race_has_child_runs(store: str):
     np.testing.assert_array_equal(again.predict_proba(TABLE), made.predict_proba(TABLE))
 
 
-@pytest.mark.parametrize("kind", ["model", "ensemble", "classifier", "regressor"])
+@pytest.mark.parametrize("kind", ["model", "ensemble", "classifier", "regressor", "ranker"])
 def test_what_is_saved_is_loaded(tmp_path: Path, kind: str):
     import mlflow
 
@@ -117,9 +117,10 @@ def test_what_is_saved_is_loaded(tmp_path: Path, kind: str):
         made.fit(X, Y, epochs=1)
     else:
         rows = TABLE
-        estimator = MLPClassifier if kind == "classifier" else MLPRegressor
-        made = estimator(preprocess="auto", preset="fast", max_iter=3, random_state=0)
-        made.fit(TABLE, LABEL if kind == "classifier" else X[:, 1])
+        estimators = {"classifier": MLPClassifier, "regressor": MLPRegressor, "ranker": MLPRanker}
+        made = estimators[kind](preprocess="auto", preset="fast", max_iter=3, random_state=0)
+        y = {"classifier": LABEL, "regressor": X[:, 1], "ranker": np.arange(len(X)) % 3}[kind]
+        made.fit(TABLE, y, groups=np.arange(len(X)) // 6)
     flavor.save_model(made, tmp_path / "saved", input_example=rows[:3])
     files = [path.suffix for path in (tmp_path / "saved").rglob("*") if path.is_file()]
     assert files.count(".safetensors") == 1 and not {".pkl", ".pickle", ".joblib"} & set(files)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRanker, MLPRegressor
 from chainrule.formulas.losses import LogLink
 from chainrule.model import load_any
 from chainrule.race.files import KEY
@@ -35,8 +35,9 @@ def estimator_of(
     """Return the estimator in a file with this metadata, of the class that it names; None for a file without one."""
     if "estimator" not in metadata:
         return None
-    kind = MLPClassifier if metadata["estimator"]["class"] == MLPClassifier.__name__ else MLPRegressor
-    return kind.load(path)
+    kinds: dict[str, Any] = {"MLPClassifier": MLPClassifier, "MLPRanker": MLPRanker}
+    made: MLPClassifier | MLPRegressor = kinds.get(metadata["estimator"]["class"], MLPRegressor).load(path)
+    return made
 
 
 def outputs(
