@@ -148,7 +148,8 @@ def test_the_examples_run(command, tmp_path):
     assert (tmp_path / "runs" / "mnist" / "report.html").is_file()
     assert re.search(r"accuracy +0\.98", printed[1])
     assert re.search(r"digit\.png +7 ", printed[2])
-    assert "203,530" in printed[3]
+    assert "Proven for " in printed[3]
+    assert "203,530" in printed[4]
 
 
 def test_help_without_the_options_of_subcommands_says_the_same():

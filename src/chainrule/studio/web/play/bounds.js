@@ -12,7 +12,10 @@ const sizeOf = ({ low, high }) => low.map((v, j) => Math.max(Math.abs(v), Math.a
 function stepOf(link, arrays) {
   const { kind, fan_in: n, fan_out: m } = link, of = (field) => arrays[`${link.name}.${field}`];
   if (link.branches.length) return null;
-  if (kind === 'dense' || kind === 'projection') return { W: of('W'), n, m, b: kind === 'dense' ? of('b') : new Float64Array(m) };
+  if (kind === 'dense' || kind === 'projection') {
+    const W = of('W');
+    return { W, columns: per(n * m, (at) => W[(at % n) * m + Math.trunc(at / n)]), n, m, b: kind === 'dense' ? of('b') : new Float64Array(m) };
+  }
   if (kind === 'dropout' || kind === 'identity') return { s: per(n, () => 1), b: new Float64Array(n) };
   if (kind === 'rescale') return { s: per(n, () => link.scale), b: per(n, () => link.offset) };
   if (kind === 'standardize') return { s: per(n, (j) => 1 / of('std')[j]), b: per(n, (j) => -of('mean')[j] / of('std')[j]) };
@@ -23,6 +26,8 @@ function stepOf(link, arrays) {
   if (KINKED.includes(kind)) return { f: (z) => activations[kind].f(z, link), slope: kind === 'relu' ? 0 : link.slope };
   return BENT.includes(kind) ? { f: (z) => activations[kind].f(z, link), prime: kind === 'tanh' ? (a) => 1 - a * a : (a) => a * (1 - a) } : null;
 }
+
+const stepsOf = ({ links, arrays }) => links.map((link) => stepOf(link, arrays));
 
 // Lines below and above a kinked function on [l, u]: [slope, offset] each.
 function kinkedLines(slope, l, u) {
@@ -62,7 +67,7 @@ function boundedChain(steps, input) {
   function least(k, A, rows) {
     const total = new Float64Array(rows);
     for (let at = k - 1; at >= 0; --at) {
-      const { W, s, b, n, m } = steps[at], width = boxes[at + 1].low.length, error = errors[at], next = W ? new Float64Array(rows * n) : A;
+      const { W, columns, s, b, n } = steps[at], width = boxes[at + 1].low.length, error = errors[at], next = W ? new Float64Array(rows * n) : A;
       for (let i = 0; i < rows; ++i) {
         for (let j = 0; j < width; ++j) {
           const a = A[i * width + j];
@@ -70,17 +75,12 @@ function boundedChain(steps, input) {
           total[i] -= Math.abs(a) * error[j];
           if (b) total[i] += a * b[j];
           if (s) A[i * width + j] = a * s[j];
+          if (W) for (let p = 0, to = i * n, from = j * n; p < n; ++p) next[to + p] += a * columns[from + p];
           if (!b) {
             const [slope, offset] = lines[at][j][a > 0 ? 0 : 1];
             total[i] += a * offset;
             A[i * width + j] = a * slope;
           }
-        }
-        if (!W) continue;
-        for (let p = 0; p < n; ++p) {
-          let sum = 0;
-          for (let j = 0, from = p * m, row = i * m; j < m; ++j) sum += A[row + j] * W[from + j];
-          next[i * n + p] = sum;
         }
       }
       A = next;
@@ -136,8 +136,7 @@ function boundedChain(steps, input) {
 // What the probabilities can be for inputs within `radius` of x and within `ends`, and whether the label is proven: {low, high, proven};
 // null for a network that is no chain of layers with such bounds, or has no classes.
 /** @param {import('../network.js').Model} model  @param {Float64Array} x  @param {number} radius  @param {number[] | null} ends */
-export function proofOf(model, x, radius, ends) {
-  const steps = model.links.map((link) => stepOf(link, model.arrays));
+export function proofOf(model, x, radius, ends, steps = stepsOf(model)) {
   if (steps.includes(null) || !['softmax_cross_entropy', 'sigmoid_cross_entropy', 'focal_cross_entropy'].includes(model.loss.kind) || !['multiclass', 'binary'].includes(model.task)) return null;
   const [least, most] = ends ?? [-Infinity, Infinity], input = { low: x.map((v) => Math.max(v - radius, least)), high: x.map((v) => Math.min(v + radius, most)) };
   const chain = boundedChain(/** @type {any[]} */ (steps), input), last = steps.length, n = model.outputs, { low, high } = chain.boxes[last];
@@ -160,9 +159,10 @@ export function proofOf(model, x, radius, ends) {
 
 // The largest multiple of a unit that is proven, to 1 %, as certified_radius of graph/graph.py; Infinity where all are.
 export function largestProven(model, x, unit, ends) {
+  const steps = stepsOf(model);
   let [proven, refuted, tried] = [0, Infinity, 1];
   while (tried <= 2 ** 30 && tried >= 2 ** -20 && refuted > 1.01 * proven) {
-    const found = proofOf(model, x, tried * unit, ends);
+    const found = proofOf(model, x, tried * unit, ends, steps);
     if (!found) return null;
     if (found.proven) proven = tried;
     else refuted = tried;

@@ -12,7 +12,7 @@ const LEVELS = 255, MOST = 20, USUAL = 2;
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function proof(root, store, state) {
   const newest = createNewest(state.isOpen), farthest = createNewest(state.isOpen), bars = h('div.answers.proof', { dataset: { test: 'proof' } }), told = h('p', { 'aria-live': 'polite', dataset: { test: 'proof-says' } }), most = h('p.soft', { dataset: { test: 'proof-most' } });
-  let seen = null;
+  let seen = null, asking = null, isAsked = false;
 
   // The change of a pixel by one level, and the least and the largest pixel: of bytes and shares of 1; null for others, which may be any.
   function scale() {
@@ -38,10 +38,23 @@ export function proof(root, store, state) {
     }));
   }
 
-  const ask = () => {
-    const { unit, ends } = scale(), radius = levels();
-    return newest.ask(store.call('why.proof', { ...state.which, radius: radius * unit, ends }), (found) => show(found, radius), (text) => fill(told, message(text, 'error')));
+  const askOnce = () => {
+    const { unit, ends } = scale(), radius = levels(), { found } = state;
+    return newest.ask(store.call('why.proof', { ...state.which, radius: radius * unit, ends }), (proven) => (state.found === found ? show(proven, radius) : null), (text) => fill(told, message(text, 'error')));
   };
+
+  // Asks for the newest radius, one question at a time.
+  function ask() {
+    isAsked = true;
+    asking ??= (async () => {
+      while (isAsked && state.isOpen()) {
+        isAsked = false;
+        await askOnce();
+      }
+      asking = null;
+    })();
+    return asking;
+  }
 
   async function load(what) {
     const key = JSON.stringify(state.which);
