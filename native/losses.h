@@ -171,17 +171,20 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
 template <class T>
 void group_loss(Loss kind, const T* s, const T* r, int64_t n, T* value, T* slope, T* work) {
     T *discount = work, *cost = work + n, *step = work + 2 * n, total = 0;
-    for (int64_t i = 0; i < n && kind == Loss::lambda_rank; ++i) {
+    const auto place = [&](const T* by, int64_t i) {  // of row i by descending `by`, from 0
         int64_t rank = 0;
-        for (int64_t j = 0; j < n; ++j) rank += (s[j] > s[i]) | ((s[j] == s[i]) & (j < i));
-        discount[i] = T(1 / std::log2(2.0 + double(rank)));
-    }
+        for (int64_t j = 0; j < n; ++j) rank += (by[j] > by[i]) | ((by[j] == by[i]) & (j < i));
+        return double(rank);
+    };
     const auto weight = [&](int64_t i, int64_t j) {
         if (kind == Loss::pairwise_logistic) return T(r[i] != r[j]);
         return std::abs(r[i] - r[j]) * std::abs(discount[i] - discount[j]);
     };
     for (int64_t i = 0; i < n; ++i)
-        for (int64_t j = i + 1; j < n; ++j) total += weight(i, j);
+        if (kind == Loss::lambda_rank)
+            discount[i] = T(1 / std::log2(2 + place(s, i))), total += T((double(r[i]) - 1) / std::log2(2 + place(r, i)));  // the best DCG
+        else
+            for (int64_t j = i + 1; j < n; ++j) total += weight(i, j);
     if (!(total > 0)) return;
     for (int64_t i = 0; i < n; ++i) {
         CHAINRULE_VECTORS

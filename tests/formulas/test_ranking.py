@@ -30,13 +30,16 @@ def drawn(rows: int, groups: int) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def test_by_hand():
-    """Two rows of group 1 whose order is right by log 3; one of group 0, which has no pair."""
+    """Two rows of group 1 whose order is right by log 3; one of group 0, which has no pair.
+
+    The best DCG is 1, and a swap changes it to 1 / log2(3).
+    """
     out = np.array([[log(3)], [5.0], [0.0]])
     y = np.array([[1 + 1 / ranking.GROUPS], [2.0], [0 + 1 / ranking.GROUPS]])
-    cost = 2 * log(4 / 3)  # of the one pair, times the rows of the group; log(1 + exp(-log 3))
-    for loss in (ranking.PairwiseLogistic(), ranking.LambdaRank()):
-        assert_allclose(loss.value(out, y), [cost / 2, 0, cost / 2], rtol=1e-12)
-        assert_allclose(loss.gradient(out, y), [[-1 / 2], [0], [1 / 2]], rtol=1e-12, atol=1e-15)
+    cost = log(4 / 3)  # of the one pair, log(1 + exp(-log 3)), times the two rows, of which each has half
+    for loss, w in ((ranking.PairwiseLogistic(), 1), (ranking.LambdaRank(), 1 - 1 / math.log2(3))):
+        assert_allclose(loss.value(out, y), [w * cost, 0, w * cost], rtol=1e-12)
+        assert_allclose(loss.gradient(out, y), [[-w / 2], [0], [w / 2]], rtol=1e-12, atol=1e-15)
 
 
 def test_lambda_rank_weighs_pairs_by_the_change_of_ndcg():
@@ -44,8 +47,8 @@ def test_lambda_rank_weighs_pairs_by_the_change_of_ndcg():
     out, y = np.array([[2.0], [1.0], [0.0]]), np.array([[0.0], [2.0], [1.0]])
     d = [1.0, 1 / math.log2(3), 0.5]
     w = {(1, 0): 3 * (d[0] - d[1]), (2, 0): 1 * (d[0] - d[2]), (1, 2): 2 * (d[1] - d[2])}
-    total = sum(w.values())
-    c = {(i, j): 3 * own / total * log(1 + math.exp(out[j, 0] - out[i, 0])) for (i, j), own in w.items()}
+    best = 3 + 1 / math.log2(3)  # gains 3 and 1 at the first two ranks
+    c = {(i, j): 3 * own / best * log(1 + math.exp(out[j, 0] - out[i, 0])) for (i, j), own in w.items()}
     half = [sum(own for pair, own in c.items() if row in pair) / 2 for row in range(3)]
     assert_allclose(ranking.LambdaRank().value(out, y), half, rtol=1e-12)
 
@@ -67,8 +70,11 @@ def test_beside_pytorch(kind):
             * abs(1 / np.log2(1 + rank[i]) - 1 / np.log2(1 + rank[j]))
             for i, j in pairs
         ]
+        best = len(pairs)
+        if kind == "lambda_rank":
+            best = sum((2**r - 1) / np.log2(2 + k) for k, r in enumerate(sorted(relevance[rows])[::-1]))
         for own_w, (i, j) in zip(w, pairs, strict=True):
-            total = total + len(rows) * own_w / sum(w) * torch.nn.functional.softplus(z[j] - z[i])
+            total = total + len(rows) * own_w / best * torch.nn.functional.softplus(z[j] - z[i])
     total.backward()
     loss = ranking.GROUP_LOSSES[kind]()
     assert_allclose(loss.value(out, y).sum(), total.item(), rtol=1e-12)

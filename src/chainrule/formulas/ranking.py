@@ -4,7 +4,7 @@
 
 P are the pairs (i, j) of a group with i more relevant than j, m = out_i - out_j, n the rows of the group:
 
-    loss of a group = n sum_P w_ij log(1 + exp(-m)) / sum_P w_ij
+    loss of a group = n sum_P w_ij log(1 + exp(-m))
 
 Half of a pair's part belongs to each of its rows, so the objective is the mean over rows as of any loss; its gradient
 is exact where the rows of a group have one weight. A group without pairs costs nothing. The functions compare all rows
@@ -14,6 +14,7 @@ with all, (batch, batch).
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,30 +63,32 @@ def discounts(s: Array, same: Array) -> Array:
 
 
 def equal_weights(out: Array, y: Array) -> Array:
-    """w_ij = 1"""
-    return namespace(out).ones_like(out[:, :1] - out[None, :, 0])
+    """w_ij = 1 / |P|"""
+    xp, own = namespace(out), pairs(y)
+    count = together(y).astype(out.dtype) @ own.sum(1).astype(out.dtype)
+    return own / xp.maximum(count, 1)[:, None]
 
 
 def ndcg_weights(out: Array, y: Array) -> Array:
-    """w_ij = |2^r_i - 2^r_j| |d_i - d_j|, r the relevance, d the discount of the rank: how NDCG changes if they swap
+    """w_ij = |2^r_i - 2^r_j| |d_i - d_j| / best: by how much NDCG changes if the two swap their ranks
 
-    It is constant between changes of the order, and so is not differentiated.
+    r: the relevance.  d: the discount of the rank.  best: the DCG of the best order.
+    w is constant between changes of the order, and so is not differentiated.
     """
-    xp = namespace(out)
-    gain, d = 2 ** relevance_of(y), discounts(out[:, 0], together(y))
-    return xp.abs(gain[:, None] - gain[None, :]) * xp.abs(d[:, None] - d[None, :])
+    xp, same, relevance = namespace(out), together(y), relevance_of(y)
+    gain, d = 2**relevance, discounts(out[:, 0], same)
+    best = same.astype(out.dtype) @ ((gain - 1) * discounts(relevance, same))
+    change = xp.abs(gain[:, None] - gain[None, :]) * xp.abs(d[:, None] - d[None, :])
+    return xp.where(pairs(y), change, 0) / xp.where(best > 0, best, 1)[:, None]
 
 
-def shared(w: Array, y: Array) -> Array:
-    """n w_ij / sum_P w_ij on P, 0 elsewhere (batch, batch)"""
-    xp, same = namespace(w), together(y).astype(w.dtype)
-    w = xp.where(pairs(y), w, 0)
-    total = same @ w.sum(1)
-    return w * (same.sum(1) / xp.where(total > 0, total, 1))[:, None]
+def of_rows(w: Array, y: Array) -> Array:
+    """n w_ij (batch, batch)"""
+    return w * together(y).sum(1)[:, None].astype(w.dtype)
 
 
 def ranking(out: Array, y: Array, w: Array) -> Array:
-    """Negative log-likelihood of the order of the pairs, in nats; w: `shared` weights.
+    """Negative log-likelihood of the order of the pairs, in nats; w: weights of `of_rows`.
 
     sum_j (c_ij + c_ji) / 2, c_ij = w_ij log(1 + exp(-(out_i - out_j)))
     """
@@ -113,7 +116,7 @@ class GroupLoss(Loss):
 
     @abstractmethod
     def weights(self, out: Array, y: Array) -> Array:
-        """Return w (batch, batch)."""
+        """Return w (batch, batch), 0 elsewhere than on P."""
 
     def group_of(self, y: Array) -> Array:
         """Return the group (batch,) of each row."""
@@ -121,11 +124,29 @@ class GroupLoss(Loss):
 
     def value(self, out: Array, y: Array) -> Array:
         """Compute loss_i (batch,)."""
-        return ranking(out, y, shared(self.weights(out, y), y))
+        return by_groups(lambda z, y: ranking(z, y, of_rows(self.weights(z, y), y)), out, y)
 
     def gradient(self, out: Array, y: Array) -> Array:
         """Compute d sum_j loss_j / d out_i (batch, 1)."""
-        return ranking_gradient(out, y, shared(self.weights(out, y), y))
+        return by_groups(lambda z, y: ranking_gradient(z, y, of_rows(self.weights(z, y), y)), out, y)
+
+
+PART = 128
+"""The rows of a part of `by_groups`, with those of its last group beyond."""
+
+
+def by_groups(f: Callable[[Array, Array], Array], out: Array, y: Array) -> Array:
+    """Compute f(out, y) in parts of whole groups, whose matrices are small; of arrays of JAX at once."""
+    if not isinstance(out, np.ndarray):
+        return f(out, y)
+    group = group_of(y)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    parts = np.split(order, starts[1:][np.diff(starts // PART) > 0])
+    found = np.concatenate([f(out[rows], y[rows]) for rows in parts])
+    made = np.empty_like(found)
+    made[order] = found
+    return made
 
 
 @dataclass(frozen=True)
