@@ -30,7 +30,8 @@ from chainrule.formulas.ranking import GROUPS, ndcg
 NOTES = Path(__file__).parent / "notes" / "ranking.md"
 ABOUT = """# Ranking within groups
 
-`python benchmarks/ranking.py`, {today}, LightGBM {version}, two cores of an AMD Zen 5 that others use too. NDCG@10 of
+`python benchmarks/ranking.py`, {today}, LightGBM {version}, two cores of an AMD Zen 5 that others use too,
+of which LightGBM has one. NDCG@10 of
 groups that were not learned from, a quarter of them: mean and standard deviation of {seeds} seeds, which also deal the
 groups.
 
