@@ -47,7 +47,7 @@ from chainrule.graph.columns import (
 )
 from chainrule.graph.graph import ComputationGraph, GraphBuilder
 from chainrule.graph.integers import IntegerOperation
-from chainrule.graph.numbers import FUNCTIONS, Columnwise, Elementwise, JoinedColumns, SelectedColumns
+from chainrule.graph.numbers import FUNCTIONS, Affine, Columnwise, Elementwise, JoinedColumns, SelectedColumns
 from chainrule.graph.operation import GraphOperation, constant
 from chainrule.presets import PRESETS
 from exported import later, moved, table
@@ -98,6 +98,32 @@ def test_an_average_with_a_temperature(tmp_path: Path):
     written = write(build.done(outputs, "multiclass", "xyz"), tmp_path / "average.c", given, dtype="float64")
     assert written.difference <= 1e-13
     assert "the same label on 30" in (tmp_path / "average.h").read_text("utf-8")
+
+
+def test_values_that_share_a_place_or_an_answer(tmp_path: Path):
+    """A function in place of what it reads, unless that is read again; an input as an answer, a value as two."""
+    build = GraphBuilder()
+    x = build.add(GraphInput("x", "number"))
+    read_again = build.add(Elementwise("tanh"), x)
+    in_place = build.add(Elementwise("softplus"), build.add(Elementwise("exp"), read_again))
+    total = build.add(WeightedSum((1.0, 1.0)), read_again, in_place)
+    outputs = {"predictions": total, "again": total, "given": x}
+    graph, given = build.done(outputs, "regression"), np.linspace(-2, 2, 9)
+    written = write(graph, tmp_path / "places.c", {"x": given}, dtype="float64")
+    assert written.rows == 9 and written.difference <= 1e-13
+    assert written.about["scratch_bytes"] == 3 * 8  # x, tanh x, and the other
+
+
+@pytest.mark.parametrize("inputs", [1, 3, 4, 5, 8])
+def test_the_sums_of_a_dense_layer_by_whole_numbers(inputs: int, tmp_path: Path):
+    """Exact in float32 in any order, with each number of inputs before the groups of four."""
+    W = np.arange(inputs * 5.0).reshape(inputs, 5) - 7
+    build = GraphBuilder()
+    X = build.add(GraphInput("X", "numbers", inputs))
+    answer = build.add(Affine(constant(W), constant(np.arange(5.0))), X)
+    rows = {"X": np.arange(inputs * 6.0).reshape(6, inputs) - 9}
+    written = write(build.done({"predictions": answer}, "regression"), tmp_path / "dense.c", rows)
+    assert written.rows == 6 and written.difference == 0
 
 
 def test_every_function_by_values_of_numpy(tmp_path: Path):

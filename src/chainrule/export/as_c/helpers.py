@@ -73,7 +73,7 @@ static void @p_softmax_q(const int8_t *x, float *y, const float @P_CONST *powers
 
 
 # --- the functions of generated C: text with places for the prefix, the type and the suffix of <math.h>'s functions --
-# @p prefix of all names     @T float or double     @m f or nothing, as in expf     @s that of SPACE, as in @p_affine_f
+# @p prefix of all names     @T float or double     @m f or nothing, as in expf     @s that of SPACE, as in @p_softmax_f
 
 SPACE = {"double": "d", "float": "f", "uint32_t": "c", "int8_t": "q"}
 """The arrays of the scratch struct by what they hold."""
@@ -136,28 +136,6 @@ static uint32_t @p_{1}(const double @P_CONST *grid, uint32_t n, double x)
 """
 
 HELPERS: dict[str, str] = {
-    "affine": """\
-/* y = W x + b, W with a row for each output; four partial sums, added in pairs. */
-static void @p_affine_@s(const @T *x, @T *y, const @T @P_CONST *W, const @T @P_CONST *b,
-                       uint32_t inputs, uint32_t outputs)
-{
-    for (uint32_t j = 0u; j < outputs; ++j) {
-        @T z0 = b[j], z1 = 0, z2 = 0, z3 = 0;
-        uint32_t i = 0u;
-        for (; i + 4u <= inputs; i += 4u) {
-            z0 += W[i] * x[i];
-            z1 += W[i + 1u] * x[i + 1u];
-            z2 += W[i + 2u] * x[i + 2u];
-            z3 += W[i + 3u] * x[i + 3u];
-        }
-        for (; i < inputs; ++i) {
-            z0 += W[i] * x[i];
-        }
-        y[j] = (z0 + z1) + (z2 + z3);
-        W += inputs;
-    }
-}
-""",
     "softmax": """\
 /* The softmax of n numbers. */
 static void @p_softmax_@s(const @T *x, @T *y, uint32_t n)

@@ -593,11 +593,12 @@ def source(made: GeneratedCode) -> str:
     body = list(made.body)
     core = integer_functions(made) if made.core is not None else []
     for key, value in made.outputs.items():
-        body.append(
-            f"    for (uint32_t k = 0u; k < {value.width}u; ++k) {{\n"
-            f"        answer->{key}[k] = ({value.place})[k];\n"
-            "    }"
-        )
+        if value.place != f"answer->{key}":  # an input, or the value of another output
+            body.append(
+                f"    for (uint32_t k = 0u; k < {value.width}u; ++k) {{\n"
+                f"        answer->{key}[k] = ({value.place})[k];\n"
+                "    }"
+            )
     if not needs_scratch:
         body.insert(0, "    (void)s;")
     if made.fields and not any("row->" in line for line in body):
