@@ -1,8 +1,8 @@
 """Make the files in opened/: networks as the exporters of other libraries write them, with the answers of these.
 
-    python make_opened.py torch sklearn own      in the tests' environment, with onnxscript
+    python make_opened.py torch sklearn tables own      in the tests' environment, with onnxscript
     KERAS_BACKEND=torch python make_opened.py keras      with Keras 3.15
-    python make_opened.py stable_baselines3      with Stable-Baselines3 in it
+    python make_opened.py stable_baselines3      with Stable-Baselines3 2.9 and gymnasium[box2d] in it
     python make_opened.py tensorflow             with TensorFlow 2.15 (Keras 2) and tf2onnx 1.16
 
 ONNX files need no answers, since ONNX Runtime gives them; those of the others are in answers.json.
@@ -165,6 +165,48 @@ def sklearn() -> None:
         )
 
 
+def tables() -> None:
+    """skl2onnx: pipelines from the columns of a table, text among them, to the tip and to whether somebody smokes."""
+    from plotly.express import data
+    from skl2onnx import to_onnx
+    from sklearn.compose import ColumnTransformer
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+
+    tips = data.tips(return_type="pandas")
+    unknown = OneHotEncoder(handle_unknown="ignore")
+    few = {"hidden_layer_sizes": (16,), "max_iter": 300, "random_state": 0}
+    for target, columns, net in (
+        (
+            "tip",
+            ColumnTransformer(
+                [
+                    ("num", StandardScaler(), ["total_bill", "size"]),
+                    ("cat", unknown, ["day", "time", "smoker"]),
+                ]
+            ),
+            MLPRegressor(**few),
+        ),
+        (
+            "smoker",
+            ColumnTransformer(
+                [
+                    ("cat", OneHotEncoder(drop="first", handle_unknown="ignore"), ["sex", "day"]),
+                    ("num", MinMaxScaler(), ["tip", "total_bill"]),
+                ],
+                remainder="passthrough",
+            ),
+            MLPClassifier(activation="tanh", **few),
+        ),
+    ):
+        X = tips.drop(columns=[target, *([] if target == "tip" else ["time"])])
+        made = Pipeline([("columns", columns), ("net", net)]).fit(X, tips[target])
+        options = {"zipmap": False} if target == "smoker" else None
+        content = to_onnx(made, X[:1], options=options).SerializeToString()
+        (HERE / f"table_{target}.onnx").write_bytes(content)
+
+
 def own() -> None:
     """The package's own exporter."""
     import chainrule as c
@@ -284,9 +326,13 @@ def tensorflow() -> None:
 
 
 def stable_baselines3() -> None:
-    """Policies of the default shape, 64-64 of tanh for each of two heads, exported as its documentation does."""
+    """Policies of the default shape, 64-64 of tanh for each of two heads, exported as its documentation does.
+
+    Those of "sb3" have not learned and have their heads alone; those of "sb3_recipe" have learned for 6,000 steps.
+    """
     import torch
     from gymnasium import spaces
+    from stable_baselines3 import PPO
     from stable_baselines3.common.policies import ActorCriticPolicy
 
     class OnnxablePolicy(torch.nn.Module):
@@ -303,20 +349,24 @@ def stable_baselines3() -> None:
             return self.policy.action_net(pi), self.policy.value_net(vf)
 
     torch.manual_seed(0)
-    for name, inputs, actions in (
-        ("cart_pole", 4, spaces.Discrete(2)),
-        ("acrobot", 6, spaces.Discrete(3)),
-        ("lunar_lander", 8, spaces.Discrete(4)),
-        ("pendulum", 3, spaces.Box(-2, 2, (1,))),
-        ("walker", 24, spaces.Box(-1, 1, (4,))),
+    for name, world, inputs, actions in (
+        ("cart_pole", "CartPole-v1", 4, spaces.Discrete(2)),
+        ("acrobot", "Acrobot-v1", 6, spaces.Discrete(3)),
+        ("lunar_lander", "LunarLander-v3", 8, spaces.Discrete(4)),
+        ("pendulum", "Pendulum-v1", 3, spaces.Box(-2, 2, (1,))),
+        ("walker", "BipedalWalker-v3", 24, spaces.Box(-1, 1, (4,))),
     ):
-        policy = ActorCriticPolicy(spaces.Box(-np.inf, np.inf, (inputs,)), actions, lambda _: 1e-3).eval()
-        for of, kind, outputs in (
-            ("sb3", Heads, ["action", "value"]),
-            ("sb3_recipe", OnnxablePolicy, ["action", "value", "log_prob"]),
+        new = ActorCriticPolicy(spaces.Box(-np.inf, np.inf, (inputs,)), actions, lambda _: 1e-3)
+        for of, policy, kind, outputs in (
+            ("sb3", new, Heads, ["action", "value"]),
+            (
+                "sb3_recipe",
+                PPO("MlpPolicy", world, seed=0, device="cpu").learn(6_000).policy,
+                OnnxablePolicy,
+                ["action", "value", "log_prob"],
+            ),
         ):
-            if of == "sb3_recipe" and name != "cart_pole":
-                continue
+            policy.eval()
             torch.onnx.export(
                 kind(policy),
                 torch.zeros(1, inputs),

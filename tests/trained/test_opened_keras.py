@@ -68,7 +68,7 @@ def test_the_compiled_loss_says_that_they_are_logits():
 
 
 def test_one_of_several_outputs():
-    with pytest.raises(c.FormatError, match=r"choose one: open\(path, output='action'\)"):
+    with pytest.raises(c.FormatError, match=r"choose one, as in .*heads.keras:action: action, value\."):
         c.open(FOLDER / "heads.keras")
     for k, name in enumerate(("action", "value")):
         opened = c.open(FOLDER / "heads.keras", output=name)

@@ -11,9 +11,13 @@ from typer import Argument, Option
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guard_subcommand
 
-_WHAT = "A model file, or the folder of a run."
-One = Annotated[str, Argument(metavar="A", help=_WHAT)]
-Other = Annotated[str, Argument(metavar="B", help=_WHAT)]
+One = Annotated[str, Argument(metavar="A", help=options.MODEL)]
+Other = Annotated[
+    str,
+    Argument(
+        metavar="B", help="Another model; or answers, a .csv or .npy as `predict --out` or a service writes."
+    ),
+]
 ComparedRows = Annotated[
     str,
     Option("--rows", metavar="DATA", help="Rows: a picture, .npy, .npz or a table, as `predict` takes them."),
@@ -42,15 +46,21 @@ def compare(
     """Compare the answers of two models to the same rows; the exit code is 1 if they differ."""
     from chainrule.cli.models import decision_in, load_with_table
     from chainrule.cli.predict import answer, as_amounts
+    from chainrule.datasets.headers import TableLayout
     from chainrule.model.comparison import AnsweredRows, compare_answers
+    from chainrule.recipe.answers import given_answers
 
     within: float | str = tolerance
     with suppress(ValueError):
         within = float(tolerance)
-    answered = []
+    answered = list[AnsweredRows]()
     for text in (a, b):
+        if answered and text.lower().endswith((".csv", ".npy")):
+            answered.append(given_answers(text, answered[0]))
+            continue
         model, table = load_with_table(text, header, sheet)
-        found = as_amounts(answer(model, table, rows, ("auto", None)), table)
+        layout = TableLayout(header, None, (), sheet)
+        found = as_amounts(answer(model, table, rows, ("auto", None), layout=layout), table)
         found = found.decided(decision_in(text, table), model.labels)
         classes = None if model.classes is None else model.labels
         answered.append(AnsweredRows(found.predicted, found.probabilities, classes))

@@ -164,7 +164,9 @@ def read_samples(
         table_cells, X, truth = read_table_and_truth(text, model, table)
         columns = list(model.feature_names or ()) or None
     elif text.lower().endswith(TABLES):
-        columns, X, truth = read_numbers(text, model, layout)
+        from chainrule.recipe.later_tables import numbers_of
+
+        columns, X, truth = numbers_of(text, model, layout or TableLayout())
     else:
         X = read(text, model, table)
         shape = picture_shape(text, X, model)
@@ -185,28 +187,6 @@ def row_of(columns: dict[str, Any], row: int) -> dict[str, Any]:
     from chainrule.tables.rows import rows_of
 
     return dict(rows_of(columns, np.array([row])))
-
-
-def read_numbers(
-    text: str, model: Model | Ensemble, layout: TableLayout | None = None
-) -> tuple[list[str], Any, list[Any] | None]:
-    """Return the feature names, the rows of a table as numbers, and its column y if there is one."""
-    from chainrule.data.frames import places
-    from chainrule.datasets.headers import AUTOMATIC
-    from chainrule.recipe.columns import as_numbers, read_columns
-    from chainrule.tables.column import plain
-
-    columns = read_columns(text, (layout or AUTOMATIC)._replace(names=model.feature_names or ()))
-    truth = columns.pop("y", None)
-    if model.feature_names is not None:
-        places(model.feature_names, list(columns), text)
-        columns = {name: columns[name] for name in model.feature_names}
-    if not columns:
-        raise DataError(f"{text} has only the column 'y'; the model's features are missing.")
-    if truth is not None:
-        is_text = model.classes is not None and model.classes.dtype.kind not in "biuf"
-        truth = [plain(y) if is_text and isinstance(y, float) else y for y in truth]
-    return list(columns), as_numbers(columns, text), truth
 
 
 def read_table_and_truth(

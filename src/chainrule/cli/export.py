@@ -64,6 +64,7 @@ def export(
     """Write a model, with the preparation of its table, for another place to run in, and compare the answers."""
     from chainrule.cli.models import model_file
     from chainrule.recipe.exported import exported
+    from chainrule.trained.persistence import file_and_output
 
     formats = {".onnx": onnx, ".c": c, ".js": js, ".html": html}
     endings = [ending for ending, asked in formats.items() if asked]
@@ -71,12 +72,13 @@ def export(
         raise ConfigError("export needs one format to write: --onnx, --c, --js or --html.")
     file = model_file(model)
     is_named = (c or html) and file.parent / "model.safetensors" == file  # in the code, and above the page
+    own = file_and_output(file)[0]
     path = out or (
         file.with_name(f"{file.resolve().parent.name}{endings[0]}")
         if is_named
-        else file.with_suffix(endings[0])
+        else own.with_suffix(endings[0])
     )
-    if path.resolve() == file.resolve():
+    if path.resolve() == own.resolve():
         raise ConfigError(f"{path} is the model's own file; name another with --out.")
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
     written = exported(file, path, rows, settings, header, sheet)

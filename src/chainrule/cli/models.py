@@ -37,7 +37,7 @@ def load_with_table(
 
         known = [each.ranges for each in ([model] if isinstance(model, Model) else model)]
         if None in known and (data := own_data(path)) is not None:
-            model.quantize(matrix_of(data, table, path))
+            model.quantize(matrix_of(data, model, table, path))
     return model, table
 
 

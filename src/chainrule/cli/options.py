@@ -25,13 +25,12 @@ _DATA = (
     "or a table (.csv, .csv.gz, .parquet, .arrow, .xlsx)"
 )
 Data = Annotated[str, Argument(metavar="DATA", help=f"{_DATA}.")]
-ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
+MODEL = "A model file, or the folder of a run; policy.onnx:action is one output of several."
+ModelFile = Annotated[str, Argument(metavar="MODEL", help=MODEL)]
 LaterTable = Annotated[
     str, Argument(metavar="TABLE", help="A table with the columns of training, such as later.csv.")
 ]
-OptionalModelFile = Annotated[
-    str | None, Argument(metavar="MODEL", help="A model file, or the folder of a run.")
-]
+OptionalModelFile = Annotated[str | None, Argument(metavar="MODEL", help=MODEL)]
 Engine = Annotated[str, Option(help=TRAIN["Training"]["engine"].help)]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON, and nothing else.")]
 _LANGUAGE = "Language of what is printed and of pages: en, or zh for Traditional Chinese."

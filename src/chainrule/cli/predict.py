@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from chainrule.datasets.headers import TableLayout
     from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.explain.methods import Explains
     from chainrule.model import Ensemble, Model
@@ -187,6 +188,7 @@ def predict(
     if interval is not None and out is not None and out.suffix.lower() == ".npy":
         raise ConfigError(f"--interval writes columns of a table; end {out.name!r} in .csv.")
     from chainrule.cli.models import load_with_table, model_file, with_table
+    from chainrule.datasets.headers import TableLayout
     from chainrule.model import Model
 
     chosen, table = load_with_table(model, header, sheet, precision)
@@ -205,7 +207,8 @@ def predict(
         made = estimator_in(model_file(model)) if made is None else made
         decision = None if table is None else decision_of(made)
     covering = None if interval is None else covering_of(made, model, interval, precision)
-    answers, refused = answer_all(chosen, table, inputs, (engine, precision), spread, covering)
+    layout = TableLayout(header, None, (), sheet)
+    answers, refused = answer_all(chosen, table, inputs, (engine, precision), spread, covering, layout)
     answers = [each.decided(decision, chosen.labels) for each in answers]
     checks = checks_of(made, table, [each.source for each in answers])
     if explain:
@@ -301,15 +304,16 @@ def answer_all(
     how: tuple[str, str | None],
     spread: bool = False,
     covering: Callable[[Any], Any] | None = None,
+    layout: TableLayout | None = None,
 ) -> tuple[list[Answers], list[Exception]]:
     """Return the answers for all readable inputs, and the errors of the others. Raises them if no input is readable.
 
-    how: the engine and the precision.
+    how: the engine and the precision.  layout: where a table lies in its file that a model of an array reads.
     """
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(as_amounts(answer(model, table, path, how, spread, covering), table))
+            answers.append(as_amounts(answer(model, table, path, how, spread, covering, layout), table))
         except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
@@ -341,11 +345,13 @@ def answer(
     how: tuple[str, str | None],
     spread: bool = False,
     covering: Callable[[Any], Any] | None = None,
+    layout: TableLayout | None = None,
 ) -> Answers:
     """Predict all rows of one input.
 
     table: the metadata, in the model's file, of the table that it was trained on.  how: the engine and the precision.
     covering(rows): returns the intervals or sets of rows as the estimator takes them; None without.
+    layout: where a table lies in its file that a model of an array reads.
     """
     from chainrule.datasets.table_files import TABLES
 
@@ -353,7 +359,7 @@ def answer(
     is_table = table is not None and path.lower().endswith(TABLES)
     if is_table and table is not None and table.average is not None:
         return answer_by_average(table, path, precision, spread, covering)
-    X = read(path, model, table)
+    X = read(path, model, table, layout)
     found = None
     if covering is not None:
         found = covering(rows_of_table(path, table) if is_table and table is not None else X)
@@ -385,14 +391,19 @@ def answer_by_average(
     return Answers(path, predicted, shares, apart, None if covering is None else covering(columns))
 
 
-def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
+def read(
+    path: str, model: Model | Ensemble, table: Known | None = None, layout: TableLayout | None = None
+) -> Any:
     """Read an array (n, features), or a table in the form that the model takes. Raises DataError for other files."""
     from chainrule.datasets import read_digit, read_npy, read_npz
+    from chainrule.datasets.headers import AUTOMATIC
     from chainrule.datasets.table_files import TABLES
 
     if path.lower().endswith(TABLES):
         from chainrule.recipe import later_tables
 
+        if table is None:
+            return later_tables.numbers_of(path, model, layout or AUTOMATIC)[1]
         return later_tables.inputs_of(path, table)[1]
     if table is not None:
         Path(path).stat()

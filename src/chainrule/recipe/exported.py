@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.datasets.headers import AUTOMATIC, TableLayout
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, FormatError, option
 from chainrule.export.comparing import ROWS
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.quantizing import INT8_DTYPE
-from chainrule.model import load_any
+from chainrule.model import Ensemble, Model, load_any
 from chainrule.recipe import folder, later_tables
 from chainrule.recipe.averages import estimator_of
 from chainrule.recipe.columns import read_columns
@@ -58,7 +59,7 @@ def exported(
         return estimator.export(path, given, **settings)
     matrix: NDArray[Any] | None = None
     if asked is not None:
-        matrix = matrix_of(asked, table, file)
+        matrix = matrix_of(asked, model, table, file, TableLayout(header, None, (), sheet))
     made = model.export(path, matrix, **settings)
     return made if table is None else replace(made, left_out=(*made.left_out, WITHOUT_ESTIMATOR))
 
@@ -75,9 +76,22 @@ def estimator_rows(table: later_tables.Known | None, text: str, file: Path) -> A
     return read_columns(text) if table is None else read_columns(text, table.layout)
 
 
-def matrix_of(text: str, table: later_tables.Known | None, file: Path) -> NDArray[Any]:
-    """Return the rows of a table, prepared, or of other data, as a network takes them."""
-    return later_tables.inputs_of(text, table)[1] if is_table(text) else samples_of(text, file)
+def matrix_of(
+    text: str,
+    model: Model | Ensemble,
+    table: later_tables.Known | None,
+    file: Path,
+    layout: TableLayout = AUTOMATIC,
+) -> NDArray[Any]:
+    """Return the rows of a table, prepared, or of other data, as a network takes them.
+
+    layout: where a table of numbers lies in its file, for a model of an array.
+    """
+    if not is_table(text):
+        return samples_of(text, file)
+    if table is None:
+        return later_tables.numbers_of(text, model, layout)[1]
+    return later_tables.inputs_of(text, table)[1]
 
 
 def samples_of(text: str, file: Path) -> NDArray[Any]:

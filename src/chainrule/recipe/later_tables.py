@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import hints
@@ -21,6 +22,7 @@ from chainrule.recipe.columns import (
     Split,
     TargetColumn,
     as_labels,
+    as_numbers,
     divide,
     read_columns,
     read_target,
@@ -29,6 +31,7 @@ from chainrule.recipe.columns import (
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.table_data import LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
 from chainrule.recipe.text_form import TextForm
+from chainrule.tables.column import plain
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.prediction import PredictionMixin
 
@@ -93,6 +96,26 @@ def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[s
     places(list(blocks(table.preprocessor)), list(columns), f"{path}")
     with in_file(path):
         return columns, table.preprocessor.transform({k: v for k, v in columns.items() if k != table.target})
+
+
+def numbers_of(
+    path: str | os.PathLike[str], model: PredictionMixin, layout: TableLayout = AUTOMATIC
+) -> tuple[list[str], NDArray[np.float64], list[Any] | None]:
+    """Return the features of a table of numbers, in a file, for a model of an array: names, (n, features), column y.
+
+    y: of labels or numbers, None for a table without it.  Raises DataError for a missing column and for text.
+    """
+    columns = read_columns(path, layout._replace(names=model.feature_names or ()))
+    truth = columns.pop("y", None)
+    if model.feature_names is not None:
+        places(model.feature_names, list(columns), f"{path}")
+        columns = {name: columns[name] for name in model.feature_names}
+    if not columns:
+        raise DataError(f"{path} has only the column 'y'; the model's features are missing.")
+    if truth is not None:
+        is_text = model.classes is not None and model.classes.dtype.kind not in "biuf"
+        truth = [plain(y) if is_text and isinstance(y, float) else y for y in truth]
+    return list(columns), as_numbers(columns, f"{path}"), truth
 
 
 @contextmanager

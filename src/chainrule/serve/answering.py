@@ -29,6 +29,7 @@ from chainrule.serve.rows import BODY, FileTable, ReadsRows, RequestRows, TableR
 from chainrule.serve.schema import Schema, columns_of_array, columns_of_table
 from chainrule.tables.labels import Labels
 from chainrule.trained.evaluation import BATCH, average
+from chainrule.trained.persistence import file_and_output
 
 
 class ArrayReader:
@@ -162,6 +163,8 @@ class ServedModel:
     """of its file"""
     precision: str | None = None
     """of its matrix products; None for the model's own"""
+    kind: str = ".safetensors"
+    """the ending of its file, and the output of it that is taken, if it has several"""
 
     @cached_property
     def answer_bytes(self) -> int:
@@ -278,7 +281,8 @@ def load(path: str | os.PathLike[str], name: str, precision: str | None = None) 
     have, and OSError.
     """
     path = Path(path)
-    content = path.read_bytes()
+    file, output = file_and_output(path)
+    content = file.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:16]
     model, metadata = load_any(path)
     if precision != "int8":  # which its ranges decide
@@ -296,7 +300,8 @@ def load(path: str | os.PathLike[str], name: str, precision: str | None = None) 
         if any(column.can_be_missing for column in schema.columns)
         else ArrayReader(schema)
     )
-    served = ServedModel(name, digest, schema, reads, predicts, content, precision)
+    kind = file.suffix if output is None else f"{file.suffix}:{output}"
+    served = ServedModel(name, digest, schema, reads, predicts, content, precision, kind)
     try:
         predicts.answers(reads.of_json([schema.example()]).table, PLAIN)
     except ConfigError:  # of a precision that it does not have
@@ -355,7 +360,7 @@ def engine_of(asked: str, models: Sequence[Model]) -> str:
 
 def name_of(path: str | os.PathLike[str]) -> str:
     """Return the name under which a model is served, unless it is given: that of its run's folder, or of its file."""
-    path = Path(path)
+    path = file_and_output(path)[0]
     stem = path.resolve().name if path.is_dir() else path.stem
     if path.name == "model.safetensors":
         stem = path.resolve().parent.name

@@ -38,6 +38,7 @@ from chainrule.serve.bodies import (
     rows_of,
     writer,
 )
+from chainrule.trained.persistence import file_and_output
 
 ANSWER_BYTES = 128 << 10
 """The bytes of an answer, as estimated, above which a request is large."""
@@ -149,7 +150,12 @@ class LargeRequests:
         )
         self._process, self._model = process, model
         try:
-            head = {"name": model.name, "limits": self.limits, "precision": model.precision}
+            head = {
+                "name": model.name,
+                "limits": self.limits,
+                "precision": model.precision,
+                "kind": model.kind,
+            }
             send(process.stdin, head, model.content)  # type: ignore[arg-type]
             receive(process.stdout)  # type: ignore[arg-type]
         except (EOFError, OSError) as error:
@@ -197,8 +203,8 @@ def main() -> None:
         head, content = receive(incoming)
         limits = Limits(*head["limits"])
         with TemporaryDirectory() as folder:
-            path = Path(folder, "model.safetensors")
-            path.write_bytes(content)
+            path = Path(folder, f"model{head['kind']}")
+            file_and_output(path)[0].write_bytes(content)
             model = load(path, head["name"], head["precision"])
         rows = model.reads.of_json([model.schema.example()] * WARM_ROWS)
         model.predicts.answers(model.reads.joined([rows]), PLAIN)

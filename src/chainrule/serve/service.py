@@ -20,6 +20,7 @@ from chainrule.serve.answering import load
 from chainrule.serve.arrival import SMALL, Room
 from chainrule.serve.batches import Batches
 from chainrule.serve.bodies import ANSWER_TIMES, ARROW, HELD_TIMES, Limits
+from chainrule.trained.persistence import file_and_output
 
 KIND = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -183,7 +184,7 @@ class Service:
 
 def stamp_of(path: Path) -> Stamp:
     """Return what changes when a file is written again. Raises OSError."""
-    found = os.stat(path)
+    found = os.stat(file_and_output(path)[0])
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

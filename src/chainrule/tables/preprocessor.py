@@ -69,9 +69,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     (`chainrule.tables.rarity` has the formula and figures). It needs y in `fit`, which the estimators pass.
     category_scale: the value, above 0, of the outputs of columns with more than 8 categories, instead of 1, unless
     `scale` is "realmlp". The smaller it is, the less a network learns from single categories relative to numbers.
-    scale: "robust", "realmlp", "standard", "quantile", "rank", "linear", "straight", "range", "none" or, with several
-    outputs a number, "robust+quantile", "standard+quantile", "robust+rank+linear" or "robust+rank+straight"; the
-    formulas are in `chainrule.tables.scaling`.
+    scale: "robust", "realmlp", "standard", "quantile", "rank", "linear", "straight", "affine", "range", "none" or, with
+    several outputs a number, "robust+quantile", "standard+quantile", "robust+rank+linear" or "robust+rank+straight";
+    the formulas are in `chainrule.tables.scaling`.
     impute: "median" or "mean".
     near_constant: a column that differs from its most frequent value in a smaller fraction of rows is dropped.
     identifiers: "drop" columns that number the rows, by their values and name, and numbers like those of accounts, with

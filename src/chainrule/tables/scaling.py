@@ -7,6 +7,7 @@
     rank        as quantile, with min(n, 100) quantiles, m, and F within [1 / 2m, 1 - 1 / 2m]: within 2.33 of 50 rows
     linear      z = (x - mean) / deviation, clipped to [-10, 10]: linear in x for all but far outliers
     straight    as linear, clipped to [-20, 20]
+    affine      as linear, clipped to [-1e6, 1e6], as scalers of other libraries do
     range       z = (x - min) / (max - min), clipped to [0, 1]: linear in x within the range of training
     none        z = x
 
@@ -56,7 +57,7 @@ LEAST_GAP = 1 / np.finfo(float).max
 """The least distance of two neighboring quantiles by which one can be divided in float64."""
 MIN_QUANTILE = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
-FAR = {"linear": 10.0, "straight": 20.0}
+FAR = {"linear": 10.0, "straight": 20.0, "affine": LARGEST}
 """What is further from the mean, in standard deviations, is taken to be as far by these ways, which are linear in x."""
 LINEAR = (*FAR, "range", "none")
 """The ways that divide a number of training by the spread, and no more, but for far outliers."""
@@ -137,6 +138,7 @@ WAYS: dict[str, Callable[[Ordered], list[Scaling]]] = {
     "rank": fit_rank,
     "linear": partial(fit_moments, "linear"),
     "straight": partial(fit_moments, "straight"),
+    "affine": partial(fit_moments, "affine"),
     "range": fit_range,
     "none": fit_none,
 }

@@ -36,9 +36,10 @@ from chainrule.formulas.layers import (
     Softmax,
     Take,
 )
-from chainrule.formulas.losses import Loss, Poisson
+from chainrule.formulas.losses import Loss, Poisson, SoftmaxCrossEntropy
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import MAX_DEPTH
+from chainrule.trained.onnx_tables import Cell, Preparation, cells_of, estimator, preparation
 from chainrule.trained.parts import Contents, Part, add_affine, contents, dense
 
 try:
@@ -282,6 +283,12 @@ class Reader:
         """the value behind all layers"""
         self.loss: Loss | None = None
         """what the last node says of it"""
+        self.prepared: Preparation | None = None
+        """that of a table, before all layers"""
+        self.before: list[Part] = []
+        """the layers that order and scale what it makes"""
+        self.is_choice = False
+        """whether an output is the place of the largest number"""
         self.bounds: tuple[Array, Array] | None = None
         self.is_float64 = False
 
@@ -415,9 +422,15 @@ class Reader:
             )
         if dims is not None and math.prod(dims[:-1]) != 1:
             raise FormatError(f"{self.path}: its output has the shape {dims}; flatten it.")
+        parts = self.before + parts
         dtype = np.dtype(np.float64 if self.is_float64 else np.float32)
-        loss = loss or self.loss
-        return contents(parts, self.inputs, dtype, loss, classes=classes, names=names, bounds=self.bounds)
+        are_logits = self.is_choice and bool(parts) and type(parts[-1].layer) is Dense
+        loss = loss or self.loss or (SoftmaxCrossEntropy() if are_logits else None)
+        made = contents(parts, self.inputs, dtype, loss, classes=classes, names=names, bounds=self.bounds)
+        if self.prepared is not None:
+            network, _, _, about = made
+            about["estimator"] = estimator(self.prepared, network, about)
+        return made
 
     def end(self, output: str | None) -> tuple[str, list[Any] | None]:
         """Return the value that an output, or all of them, are made of, and the labels in the file."""
@@ -433,7 +446,7 @@ class Reader:
                 node = self.nodes[k]
                 value = node.reads[-1 if node.op == "ArrayFeatureExtractor" else 0]
                 if node.op in ANSWERS:
-                    of_labels = value
+                    of_labels, self.is_choice = value, self.is_choice or node.op == "ArgMax"
                     a = node.settings
                     classes = classes or list(
                         a.get("classlabels_int64s") or a.get("classlabels_strings") or ()
@@ -453,8 +466,8 @@ class Reader:
             if needs.issuperset(ends):
                 return end, classes
         raise FormatError(
-            f"{self.path} has outputs that are computed from different values; choose one: "
-            f"open(path, output={next(iter(ends.values()))!r}), of {_listed(map(repr, ends.values()))}."
+            f"{self.path} has outputs that are computed from different values; choose one, as in "
+            f"{self.path}:{next(iter(ends.values()))}: {', '.join(ends.values())}."
         )
 
     def start(self, end: str) -> tuple[str, tuple[int, ...] | None, list[str] | None]:
@@ -486,16 +499,21 @@ class Reader:
                 f"{self.path}: its output {end!r} does not depend on an input; export it again."
             )
         shapes = {name: self.shape(given[name]) for name in names}
+        joins = {k for name in names for k in self.readers.get(name, ())}
+        texts = frozenset(
+            name for name in names if given[name].type.tensor_type.elem_type == TensorProto.STRING
+        )
+        if texts or (len(joins) > 1 < len(names)):
+            return self.columns(names, texts, end)
         if len(names) == 1:
             labels = self.labels(names[0])
             dims = shapes[names[0]]
             if dims is not None:
                 self.inputs = math.prod(dims)
             return names[0], dims, labels if labels and len(labels) == self.inputs else None
-        joins = {k for name in names for k in self.readers.get(name, ())}
-        node = self.nodes[joins.pop()] if len(joins) == 1 else None
-        dims_of = [shapes[name] for name in node.reads] if node and set(node.reads) == set(names) else []
-        if node is None or node.op not in ("Concat", "FeatureVectorizer") or not dims_of or None in dims_of:
+        node = self.nodes[joins.pop()]
+        dims_of = [shapes[name] for name in node.reads] if set(node.reads) == set(names) else []
+        if node.op not in ("Concat", "FeatureVectorizer") or not dims_of or None in dims_of:
             raise FormatError(
                 f"{self.path} has the inputs {_listed(map(repr, names))}; only one, or several that are first joined "
                 "into one, can be opened."
@@ -505,13 +523,43 @@ class Reader:
         is_named = self.inputs == len(names)
         return node.makes, (self.inputs,), list(node.reads) if is_named else None
 
+    def columns(
+        self, names: Sequence[str], texts: frozenset[str], end: str
+    ) -> tuple[str, tuple[int, ...], list[str]]:
+        """Find the preparation of a table with an input for each column, as `start` finds the input of an array."""
+        cells, known = {name: [Cell(name)] for name in names}, dict[str, list[str]]()
+        rest = list[Node]()
+        for node in (self.nodes[k] for k in self.live):
+            given = [cells.get(name, self.constants.get(name)) for name in node.reads if name]
+            made = None if any(each is None for each in given) else cells_of(*node[::4], given, texts)
+            if made is None:
+                rest.append(node)
+                continue
+            cells[node.makes] = made
+            if node.op == "OneHotEncoder":
+                categories = [str(cell.category) for cell in made]
+                if known.setdefault(made[0].column, categories) != categories:
+                    self.refuse(node, "has other categories of a column than another node")
+        entries = {name for node in rest for name in node.reads if name in cells}
+        if len(entries) != 1 or any(
+            cell.column in texts and cell.category is None for cell in cells[min(entries)]
+        ):
+            node = next((each for each in rest if texts.intersection(each.reads)), (rest or self.nodes)[0])
+            self.refuse(
+                node, "prepares the columns of a table in another way than scalers and one-hot encoders"
+            )
+        (start,) = entries
+        self.live = [self.maker[node.makes] for node in rest]
+        self.prepared = made = preparation(cells[start], known)
+        if made.chosen != tuple(range(len(made.names))):
+            self.before.append(Part(Take(made.chosen)))
+        add_affine(self.before, made.scale, made.offset, False)
+        self.inputs = len(made.names)
+        return start, (len(made.chosen),), made.names
+
     def shape(self, given: onnx.ValueInfoProto) -> tuple[int, ...] | None:
         """Return the lengths of an input behind its rows; None where one is not known."""
         dims = given.type.tensor_type.shape.dim
-        if given.type.tensor_type.elem_type == TensorProto.STRING:
-            raise FormatError(
-                f"{self.path}: its input {given.name!r} is text; export the network behind its encoding."
-            )
         if len(dims) == 1:
             raise FormatError(
                 f"{self.path}: its input {given.name!r} has no axis of rows; export it with a batch."
@@ -792,6 +840,8 @@ class Reader:
             "OneHotEncoder"
         }:
             pass  # whole numbers, of which a category is one
+        elif op == "Expand" and self.keeps_shape(node, dims):
+            pass
         elif op == "OneHotEncoder" and dims == (1,) and a.get("cats_int64s"):
             return _one_hot(parts, np.array(a["cats_int64s"]))
         elif op == "Split" and len(dims) == 1 and a.get("axis", 0) in (1, -1):
@@ -807,6 +857,33 @@ class Reader:
         else:
             self.refuse(node, "computes what no layer or activation of Chainrule does")
         return dims
+
+    def keeps_shape(self, node: Node, dims: tuple[int, ...]) -> bool:
+        """Return whether Expand leaves a value as it is: for its own shape, or that of what is made of it by column."""
+        shape = self.constants.get(node.reads[1])
+        if shape is None or shape.tolist() in ([1, *dims], [self.rows, *dims]):
+            return shape is not None
+        waiting, seen = [node.reads[1]], {node.reads[0]}
+        while waiting:
+            if (name := waiting.pop()) in seen:
+                continue
+            seen.add(name)
+            if name in self.tensors:
+                lengths = self.tensors[name].dims
+                if math.prod(lengths) != 1 and (
+                    len(dims) > 1 or math.prod(lengths) != dims[0] != lengths[-1]
+                ):
+                    return False
+                continue
+            made = self.nodes[self.maker[name]] if name in self.maker else None
+            if made is not None and made.op == "Gemm" and made.reads[1] in self.tensors:
+                if self.tensors[made.reads[1]].dims[0 if made.settings.get("transB") else 1] != dims[-1]:
+                    return False
+            elif made is not None and made.op in {*ELEMENTWISE, "Constant", "ConstantOfShape", "Shape"}:
+                waiting += made.reads
+            else:
+                return False
+        return True
 
     def reshaped(self, node: Node, dims: tuple[int, ...] | None) -> tuple[int, ...] | None:
         """Return the shape behind a node that keeps the numbers of each row together; refuse another."""

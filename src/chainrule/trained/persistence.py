@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cache, partial
 from importlib import import_module
@@ -38,6 +39,8 @@ READERS = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "keras_files"),
 }
 """The endings of files of other libraries that are read, and the modules that read them."""
+_OUTPUT = re.compile(rf"(.*?(?:{'|'.join(map(re.escape, READERS))})):(.+)", re.IGNORECASE | re.DOTALL)
+"""A path with the name of an output behind it."""
 ELSEWHERE = {
     (
         ".pt",
@@ -354,13 +357,21 @@ def read_elsewhere(
 ) -> Contents | None:
     """Read a network that another library wrote, by the ending of its file; None for other endings.
 
-    data, output, loss: as for its `read`.
+    path: may name the output, as in policy.onnx:action.  data, output, loss: as for its `read`.
     """
+    path, named = file_and_output(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         return None
-    found: Contents = import_module(f"chainrule.trained.{reader}").read(path, data, output, loss)
+    found: Contents = import_module(f"chainrule.trained.{reader}").read(path, data, output or named, loss)
     return found
+
+
+def file_and_output(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """Return the file, and the output of it, that policy.onnx:action names; no output of other paths."""
+    text = os.fspath(path)
+    found = _OUTPUT.fullmatch(text)
+    return (Path(text), None) if found is None else (Path(found[1]), found[2])
 
 
 def load(

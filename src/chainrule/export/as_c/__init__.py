@@ -103,7 +103,8 @@ def write(
     paths = [path.with_name(f"{name}{ending}") for ending in (".h", ".c", "_test.c")]
     for at, text in zip(paths, written, strict=True):
         write_whole(at, text.encode())
-    build = f"cc -std=c99 -O2 {paths[1]} {paths[2]} -lm -o {path.with_name(name + '_test')}"
+    runs = os.path.join(path.parent, f"{name}_test")  # ./ before a name in this folder
+    build = f"cc -std=c99 -O2 {paths[1]} {paths[2]} -lm -o {runs}"
     return ExportedFiles(
         files=tuple(paths),
         bytes=sum(len(text.encode()) for text in written),
@@ -111,7 +112,7 @@ def write(
         difference=found.difference,
         tolerance=found.tolerance,
         left_out=tuple(left_out(graph, found)),
-        usage=f"{build} && {path.with_name(name + '_test')}",
+        usage=f"{build} && {runs}",
         effect=effect,
         about={
             "format": "c99",

@@ -18,7 +18,7 @@ from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
 from chainrule.recipe.settings import Settings
 from chainrule.studio.session.studio import Studio
-from chainrule.trained.persistence import READERS
+from chainrule.trained.persistence import READERS, file_and_output
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -32,7 +32,10 @@ def opened(what: str | None, layout: TableLayout = AUTOMATIC) -> Studio:
     if what is None:
         return Studio(data=load_data("mnist"))
     path = Path(what)
-    if path.suffix.lower() in (".safetensors", *READERS) or (path / "config.json").is_file():
+    if (
+        file_and_output(path)[0].suffix.lower() in (".safetensors", *READERS)
+        or (path / "config.json").is_file()
+    ):
         return with_model(path)
     return Studio(data=open_data(what, layout))
 

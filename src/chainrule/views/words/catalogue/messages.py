@@ -233,8 +233,8 @@ _SAID = {
     "check needs": "check 需要",
     "{} is the model's own file; name another with --out.": "{} 是模型本身的檔案；請以 --out 指定另一個檔案。",
     "{} is not a complete ONNX file ({}); export it again.": "{} 不是完整的 ONNX 檔（{}）；請重新匯出。",
-    "{} has outputs that are computed from different values; choose one: open(path, output={}), of {}.": (
-        "{} 的各個輸出由不同的值算出；請擇一：open(path, output={})，可用的有 {}。"
+    "{} has outputs that are computed from different values; choose one, as in {}:{}: {}.": (
+        "{} 的各個輸出由不同的值算出；請擇一，例如 {}:{}，可用的有：{}。"
     ),
     "{}: the node {} cannot be a layer: it {}; it reads {}, and {} reads it.": (
         "{}：節點 {} 無法成為層：{}；它讀取 {}，並由 {} 讀取。"
