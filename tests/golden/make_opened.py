@@ -201,6 +201,8 @@ def tables() -> None:
         ),
     ):
         X = tips.drop(columns=[target, *([] if target == "tip" else ["time"])])
+        if target == "smoker":  # in float64 skl2onnx mixes types
+            X = X.astype(dict.fromkeys(("tip", "total_bill", "size"), np.float32))
         made = Pipeline([("columns", columns), ("net", net)]).fit(X, tips[target])
         options = {"zipmap": False} if target == "smoker" else None
         content = to_onnx(made, X[:1], options=options).SerializeToString()

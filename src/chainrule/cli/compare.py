@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guard_subcommand
+
+if TYPE_CHECKING:
+    from chainrule.model.comparison import AnsweredRows
 
 One = Annotated[str, Argument(metavar="A", help=options.MODEL)]
 Other = Annotated[
@@ -48,7 +51,6 @@ def compare(
     from chainrule.cli.predict import answer, as_amounts
     from chainrule.datasets.headers import TableLayout
     from chainrule.model.comparison import AnsweredRows, compare_answers
-    from chainrule.recipe.answers import given_answers
 
     within: float | str = tolerance
     with suppress(ValueError):
@@ -71,3 +73,37 @@ def compare(
         output.print_lines(output.console(), str(compared))
     if not compared.is_equal:
         raise typer.Exit(1)
+
+
+def given_answers(path: str, like: AnsweredRows) -> AnsweredRows:
+    """Return the answers in a .csv or .npy file: probabilities where those of a model to the same rows are, or numbers.
+
+    A table has the columns of `predict --out`, or nothing else than the numbers in their order.
+    Raises DataError for text, and ShapeError for other counts.
+    """
+    import numpy as np
+
+    from chainrule.datasets import read_npy
+    from chainrule.errors import ShapeError
+    from chainrule.recipe.columns import as_numbers, read_columns
+
+    wanted = np.asarray(like.predicted if like.probabilities is None else like.probabilities)
+    if path.lower().endswith(".npy"):
+        values = read_npy(path)
+    else:
+        columns = read_columns(path)
+        head = "predicted" if like.probabilities is None else "p("
+        own = [name for name in columns if name.startswith(head)]
+        values = as_numbers({name: columns[name] for name in own or columns}, path)
+    if values.size != wanted.size or len(values) != len(wanted):
+        raise ShapeError(
+            f"{path} has answers of the shape {values.shape}, and the model's to these rows have {wanted.shape}; write "
+            "a number for each output, or a probability for each class, in their order."
+        )
+    values = values.reshape(wanted.shape)
+    if like.probabilities is None:
+        return like._replace(predicted=values)
+    if np.ndim(like.predicted) > 1:
+        return like._replace(predicted=(values > 0.5).astype(np.uint8), probabilities=values)
+    classes = range(wanted.shape[1]) if like.classes is None else like.classes
+    return like._replace(predicted=np.asarray(classes)[values.argmax(1)], probabilities=values)

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.errors import ShapeError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainrule.explain.reasons import Reasons
-    from chainrule.model.comparison import AnsweredRows
     from chainrule.trust.decisions import Decision
 
 
@@ -131,39 +128,6 @@ def csv_rows(answers: Answers, labels: list[str]) -> Iterator[list[Any]]:
             because = [*why.labels[i : i + 1], why.base[i], *why.values[i].tolist()]
         strange = [] if answers.strange is None else ["; ".join(answers.strange[i])]
         yield [answers.source, i, *cells, *because, *strange]
-
-
-def given_answers(path: str, like: AnsweredRows) -> AnsweredRows:
-    """Return the answers in a .csv or .npy file: probabilities where those of a model to the same rows are, or numbers.
-
-    A table has the columns of `as_columns`, or nothing else than the numbers in their order.
-    Raises DataError for text, and ShapeError for other counts.
-    """
-    import numpy as np
-
-    from chainrule.datasets import read_npy
-    from chainrule.recipe.columns import as_numbers, read_columns
-
-    wanted = np.asarray(like.predicted if like.probabilities is None else like.probabilities)
-    if path.lower().endswith(".npy"):
-        values = read_npy(path)
-    else:
-        columns = read_columns(path)
-        head = "predicted" if like.probabilities is None else "p("
-        own = [name for name in columns if name.startswith(head)]
-        values = as_numbers({name: columns[name] for name in own or columns}, path)
-    if values.size != wanted.size or len(values) != len(wanted):
-        raise ShapeError(
-            f"{path} has answers of the shape {values.shape}, and the model's to these rows have {wanted.shape}; write "
-            "a number for each output, or a probability for each class, in their order."
-        )
-    values = values.reshape(wanted.shape)
-    if like.probabilities is None:
-        return like._replace(predicted=values)
-    if np.ndim(like.predicted) > 1:
-        return like._replace(predicted=(values > 0.5).astype(np.uint8), probabilities=values)
-    classes = range(wanted.shape[1]) if like.classes is None else like.classes
-    return like._replace(predicted=np.asarray(classes)[values.argmax(1)], probabilities=values)
 
 
 def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
