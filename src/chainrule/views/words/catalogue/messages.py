@@ -236,6 +236,10 @@ _SAID = {
     "{} has outputs that are computed from different values; choose one, as in {}:{}: {}.": (
         "{} 的各個輸出由不同的值算出；請擇一，例如 {}:{}，可用的有：{}。"
     ),
+    "{} has answers of the shape {}, and the model's to these rows have {}; write a number for each output, or a "
+    "probability for each class, in their order.": (
+        "{} 的答案形狀為 {}，而模型對這些列的答案形狀為 {}；請依序為每個輸出寫一個數字，或為每個類別寫一個機率。"
+    ),
     "{}: the node {} cannot be a layer: it {}; it reads {}, and {} reads it.": (
         "{}：節點 {} 無法成為層：{}；它讀取 {}，並由 {} 讀取。"
     ),
