@@ -508,7 +508,7 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
         ({"max_one_hot": 1}, "max_one_hot must be an integer of at least 2"),
         (
             {"scale": "minmax"},
-            "scale must be one of robust, realmlp, standard, quantile, rank, linear, straight, range, none, ",
+            "scale must be one of robust, realmlp, standard, quantile, rank, linear, straight, affine, range, none, ",
         ),
         ({"impute": 0}, "impute must be one of median, mean"),
         ({"min_count": 0}, "min_count must be an integer of at least 1"),
