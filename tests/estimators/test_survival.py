@@ -14,7 +14,9 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from chainrule import ConfigError, DataError, MLPRegressor, MLPSurvival
+from chainrule.estimators import survival as estimator
 from chainrule.estimators import tune
+from chainrule.formulas import survival
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 Times = MLPSurvival.target_type
@@ -74,26 +76,25 @@ def test_certain_rows():
 
 def test_kaplan_meier_by_hand():
     y = np.array([[1, 1], [2, 0], [3, 1], [3, 1], [4, 0], [5, 1.0]])
-    assert Times.came_by(y, 0.5) == (0, 6)
+    assert estimator.came_by(y, 0.5) == (0, 6)
     # 5/6 at 1; of 4 at 3 there are 2 events: 5/6 1/2
-    share, rows = Times.came_by(y, 4.5)
+    share, rows = estimator.came_by(y, 4.5)
     assert_allclose(share, 7 / 12)
     assert_allclose(rows, (7 / 12) / (5 / 12) / (1 / (6 * 5) + 2 / (4 * 2)))
     # without a censored row it counts as many rows as there are
-    assert_allclose(Times.came_by(np.c_[np.arange(9.0), np.ones(9)], 3.5), (4 / 9, 9))
+    assert_allclose(estimator.came_by(np.c_[np.arange(9.0), np.ones(9)], 3.5), (4 / 9, 9))
 
 
 def test_concordance_by_hand():
     y = np.array([[1, 1], [2, 0], [3, 1], [3, 0.0]])
     # known: row 0 before the three others, and row 2 before 3, which was seen at the same time without its event
-    assert Times.concordance(y, np.array([0, 1, 2, 3])) == 1
-    assert Times.concordance(y, np.array([3, 2, 1, 0])) == 0
-    assert Times.concordance(y, np.array([1, 1, 0, 0.5])) == (0.5 + 0 + 0 + 1) / 4
-    assert Times.concordance(y, np.array([1, 1, 0, 0.5]), np.array([1, 1, 2, 3.0])) == (0.5 + 6) / (
+    assert survival.concordance(y, np.array([0, 1, 2, 3])) == 1
+    assert survival.concordance(y, np.array([3, 2, 1, 0])) == 0
+    assert survival.concordance(y, np.array([1, 1, 0, 0.5])) == (0.5 + 0 + 0 + 1) / 4
+    assert survival.concordance(y, np.array([1, 1, 0, 0.5]), np.array([1, 1, 2, 3.0])) == (0.5 + 6) / (
         1 + 2 + 3 + 6
     )
-    with pytest.raises(DataError, match="no two rows of y have a known order"):
-        Times.concordance(y[[1, 3]], np.array([0, 1]))
+    assert np.isnan(survival.concordance(y[[1, 3]], np.array([0, 1])))
 
 
 def test_concordance_of_many_rows_is_that_of_all_pairs():
@@ -105,7 +106,7 @@ def test_concordance_of_many_rows_is_that_of_all_pairs():
     known = (event[:, None] > 0) & ((time[:, None] < time) | ((time[:, None] == time) & (event == 0)))
     pairs = weight[:, None] * weight * known
     right = (later[:, None] < later) + 0.5 * (later[:, None] == later)
-    assert_allclose(Times.concordance(y, later, weight), (pairs * right).sum() / pairs.sum())
+    assert_allclose(survival.concordance(y, later, weight), (pairs * right).sum() / pairs.sum())
 
 
 # --- what is learned --------------------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def test_a_network_without_information_is_kaplan_meier():
     net = MLPSurvival((), solver="lbfgs", alpha=0, knots=99, tol=1e-9, max_iter=2000, random_state=0)
     net.fit(np.ones((300, 1)), y)
     assert_array_equal(net.knots_, np.unique(y[y[:, 1] > 0, 0]))  # all times of events are fewer than 99
-    expected = [1 - Times.came_by(y, knot)[0] for knot in net.knots_]
+    expected = [1 - estimator.came_by(y, knot)[0] for knot in net.knots_]
     assert_allclose(net.predict_survival([[1.0]], net.knots_)[0], expected, atol=1e-5)
 
 
@@ -129,7 +130,7 @@ def test_few_knots_are_near_kaplan_meier():
     assert len(net.knots_) == 8
     counts = np.histogram(y[y[:, 1] > 0, 0], [0, *net.knots_])[0]
     assert counts.max() - counts.min() <= 2
-    expected = [1 - Times.came_by(y, knot)[0] for knot in net.knots_]
+    expected = [1 - estimator.came_by(y, knot)[0] for knot in net.knots_]
     # Rows censored within an interval count for the part that they were seen. The last knot is that of few rows.
     assert_allclose(net.predict_survival([[1.0]], net.knots_)[0, :-1], expected[:-1], atol=0.002)
 
@@ -174,13 +175,40 @@ def test_a_table_is_prepared_and_scored(fitted: Any):
     )
 
 
+def test_evaluation_is_that_of_the_formulas(fitted: Any):
+    net, X, y = fitted
+    at = survival.brier_times(y)
+    own = np.array([net.predict_survival(X[i : i + 1], y[i, 0])[0, 0] for i in range(len(y))])
+    said = survival.PredictedSurvival(net.predict_mean(X), own, at, net.predict_survival(X, at))
+    found = net.evaluate(X, y)
+    assert found == {
+        name: pytest.approx(function(y, said), rel=1e-6) for name, (function, _) in survival.METRICS.items()
+    }
+    assert found["concordance"] == net.score(X, y)
+    assert np.isnan(list(net.evaluate(X[:20], y[:20] * [1, 0]).values())).sum() == 2
+
+
+def test_survival_at_a_time_is_explained(fitted: Any):
+    net, X, _ = fitted
+    time = float(net.knots_[2]) * 1.1
+    reasons = net.explain(X[:6], time=time)
+    assert_allclose(reasons.answers, net.predict_survival(X[:6], [time])[:, 0], rtol=1e-5)
+    assert_allclose(reasons.base + reasons.values.sum(1), reasons.answers, rtol=1e-9)
+    odds = net.explain(X[:6], time=time, output="log_odds")
+    assert_allclose(1 / (1 + np.exp(-odds.answers)), reasons.answers, rtol=1e-6)
+    with pytest.raises(ConfigError, match="pass time, or the index of an interval as target, not both"):
+        net.explain(X, time=1, target=0)
+    with pytest.raises(ConfigError, match="time must be a finite number above 0"):
+        net.explain(X, time=0)
+
+
 def test_reliability_at_a_time(fitted: Any):
     net, table, y = fitted
     found = net.reliability(table, y, 1.0)
     assert found.samples.sum() == 300 and found.label == "≤ 1" and len(found.samples) == 10
     came = 1 - net.predict_survival(table, [1.0])[:, 0]
     part = np.array_split(np.argsort(came, kind="stable"), 10)[4]
-    assert_allclose(found.observed[4], Times.came_by(y[part], 1.0)[0])
+    assert_allclose(found.observed[4], estimator.came_by(y[part], 1.0)[0])
     assert (found.low <= found.observed + 1e-12).all() and (found.observed <= found.high + 1e-12).all()
     assert found.figure() is not None and "≤ 1" in str(found)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chainrule.data.samples import Samples
     from chainrule.datasets import Dataset
     from chainrule.model import Ensemble, Model
+    from chainrule.recipe.columns import TargetColumn
     from chainrule.recipe.data import Data
     from chainrule.recipe.judge import Judgement
     from chainrule.recipe.later_tables import Known
@@ -48,7 +49,8 @@ def evaluate(
     from chainrule.datasets.column_files import are_many
     from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import NAMES, load
-    from chainrule.recipe.judge import judge, positive_of
+    from chainrule.recipe.judge import judge, judge_times, positive_of
+    from chainrule.tables.rows import rows_of
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
@@ -77,14 +79,16 @@ def evaluate(
         samples, _ = check_samples(
             chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own]
         )
-    label = positive_of(chosen, positive)
+    label, asked = positive_of(chosen, positive), name if found.test is not None else "all"
     said, how = "given" if name == "all" else name, decision_in(model, table)
 
     def judged(precision: str | None) -> Judgement:
         """Return the metrics of predictions in a precision."""
         outputs = None
+        if table is not None and table.event is not None:
+            columns, target, rows = rows_of_part(model, chosen, table, data, asked)
+            return judge_times(table.average, rows_of(columns, rows), target.of(rows), said, precision)
         if table is not None and data.lower().endswith(TABLES):
-            asked = name if found.test is not None else "all"
             if table.average is not None:
                 outputs = average_of(model, chosen, table, data, asked, precision)
             elif table.exposure is not None:
@@ -106,8 +110,15 @@ def evaluate(
     judgement = judged(precision)
     exact = None if precision is None else judged(None).metrics
     learned = None if run is None else run.train.n if name in ("train", "all") else 0
+    simple = dict[str, float]()
+    if table is not None and table.event is not None:
+        from chainrule.recipe.baselines import beside_kaplan_meier
+
+        _, target, rows = rows_of_part(model, chosen, table, data, "train" if run else "all")
+        simple = beside_kaplan_meier(judgement.y, target.of(rows))
     if as_json:
         beside = {} if exact is None else {"metrics_exact": exact}
+        beside |= {"kaplan_meier": simple} if simple else {}
         output.print_json(judgement.to_json() | beside | {"learned_from": learned})
         return
     out = output.console()
@@ -116,6 +127,8 @@ def evaluate(
     if run is not None:
         explain_part(out, run, name, is_asked=part is not None)
     both = None if exact is None else {str(precision): judgement.metrics, str(chosen.dtype): exact}
+    if simple:
+        both = {words.tables.MODELS["network"]: judgement.metrics, **(both or {}), "Kaplan-Meier": simple}
     output.show_judgement(out, judgement, both)
     output.show_decision(out, judgement)
 
@@ -146,13 +159,13 @@ def average_of(
     from chainrule.recipe import averages
 
     columns, target, rows = rows_of_part(text, model, table, path, part)
-    return averages.outputs_of_rows(table.average, columns, target, rows, precision)
+    return averages.outputs_of_rows(table.average, columns, target.name, rows, precision)
 
 
 def rows_of_part(
     text: str, model: Model | Ensemble, table: Known, path: str, part: str
-) -> tuple[dict[str, Any], str, NDArray[np.int64]]:
-    """Return the columns of a table, the name of its target, and the rows of a part: train, test, or all with a target.
+) -> tuple[dict[str, Any], TargetColumn, NDArray[np.int64]]:
+    """Return the columns of a table, its target, and the rows of a part: train, test, or all with a target.
 
     Raises DataError without the exposure of a model that needs it.
     """
@@ -167,7 +180,7 @@ def rows_of_part(
         rows = rows[halves[("train", "test").index(part)]]
     if table.exposure is not None and table.exposure not in columns:
         raise DataError(f"{path} lacks the column {table.exposure!r}, the exposure of the amounts; add it.")
-    return columns, target.name, rows
+    return columns, target, rows
 
 
 class Learned(NamedTuple):

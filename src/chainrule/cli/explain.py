@@ -43,6 +43,7 @@ def explain(
     lr: options.StepRate = 0.001,
     header: options.Header = None,
     sheet: options.Sheet = None,
+    time: options.AtTime = None,
     lang: options.Language = "en",
     out: options.StoryPage = None,
     as_json: options.AsJson = False,
@@ -58,6 +59,19 @@ def explain(
     from chainrule.inspection import story
 
     loaded, table = load_with_table(model, header, sheet)
+    if table is not None and table.of_times:
+        if out is not None or true is not None:
+            raise ConfigError(
+                "of times to an event, explain prints what each column adds; omit --out and --true."
+            )
+        by_column = reasons_of_time(table, sample, row, time)
+        if as_json:
+            output.print_json(by_column.to_data())
+        else:
+            output.print_lines(output.console(), by_column.text())
+        return
+    if time is not None:
+        raise ConfigError(f"--time is for times to an event, and {model} predicts something else; omit it.")
     chosen, what = _as_one(loaded)
     what = describe_average(table) or what
     found = read_sample(sample, row, chosen, table, TableLayout(header, sheet))
@@ -76,8 +90,8 @@ def explain(
         told.write(out)
     reasons = None if found.cells is None else reasons_of_row(model, found.cells)
     if as_json:
-        by_column = {} if reasons is None else {"columns": reasons.to_data()}
-        output.print_json(told.to_json() | by_column)
+        columns = {} if reasons is None else {"columns": reasons.to_data()}
+        output.print_json(told.to_json() | columns)
         return
     console = output.console()
     if reasons is not None:
@@ -105,6 +119,28 @@ def _as_one(model: Model | Ensemble) -> tuple[Model, str]:
         return model.members[0], words.command.first_of_ensemble(len(model))
 
 
+def reasons_of_time(table: Known, path: str, row: int | None, time: float | None) -> Reasons:
+    """Return what each column of a row adds to the probability that its event comes after a time."""
+    from chainrule.cli.predict import rows_of_table
+    from chainrule.tables.structure import count_of
+
+    cells, made = rows_of_table(path, table), table.average
+    number = chosen_row(path, count_of(cells) or 0, row)
+    at = float(made.knots_[len(made.knots_) // 2]) if time is None else time
+    found: Reasons = made.explain(row_of(cells, number), time=at)
+    return dataclasses.replace(found, target=table.target)
+
+
+def chosen_row(text: str, count: int, row: int | None) -> int:
+    """Return the sample to explain of those in INPUT. Raises ConfigError for one that is not there."""
+    if row is None and count > 1:
+        raise ConfigError(f"{text} contains {count:,} samples; select one with --row, from 0 to {count - 1}.")
+    row = row or 0
+    if not 0 <= row < count:
+        raise ConfigError(f"--row is {row}, but {text} contains {count:,} samples, from 0 to {count - 1}.")
+    return row
+
+
 def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:
     """Return what each column of a table adds to the answer for a row; None for a model that has no such reasons."""
     from chainrule.cli.models import load_estimator
@@ -128,11 +164,7 @@ def read_sample(
     n = len(found.x)
     if Path(text).suffix.lower() in PICTURES and row not in (None, 0):
         raise ConfigError(f"{text} is one picture; omit --row.")
-    if row is None and n > 1:
-        raise ConfigError(f"{text} contains {n:,} samples; select one with --row, from 0 to {n - 1}.")
-    row = row or 0
-    if row >= n:
-        raise ConfigError(f"--row is {row}, but {text} contains {n:,} samples, from 0 to {n - 1}.")
+    row = chosen_row(text, n, row)
     return found._replace(
         source=text if n == 1 else f"{text}, row {row}",
         x=found.x[row : row + 1],

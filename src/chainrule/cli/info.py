@@ -45,6 +45,9 @@ def info(
 
     chosen, table = (None, None) if model is None else load_with_table(model)
     found: dict[str, Any] = installation() if chosen is None else describe(chosen)
+    if table is not None and table.of_times:
+        found |= {"task": "survival", "knots": table.average.knots_.tolist()}
+        found |= {} if table.event is None else {"event": f"{table.event.column} = {table.event.label}"}
     if table is not None:
         columns = table.preprocessor.columns_
         found["table"] = {"target": table.target, "columns": columns.to_data()["columns"]}

@@ -10,7 +10,7 @@ from chainrule.model import Ensemble, Model, load_any
 from chainrule.views import words
 
 if TYPE_CHECKING:
-    from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.recipe.averages import AnyEstimator
     from chainrule.recipe.later_tables import Known
     from chainrule.trust.decisions import Decision
 
@@ -41,9 +41,7 @@ def load_with_table(
     return model, table
 
 
-def load_estimator(
-    text: str, who: str = "reasons by column need"
-) -> tuple[MLPClassifier | MLPRegressor, str | None]:
+def load_estimator(text: str, who: str = "reasons by column need") -> tuple[AnyEstimator, str | None]:
     """Read the estimator of a table that MODEL names, and the name of its target, None if the file lacks it.
 
     who: what needs it, for the error.
@@ -57,8 +55,8 @@ def load_estimator(
 
 
 def with_table(
-    made: MLPClassifier | MLPRegressor | None, path: str | Path, who: str = "reasons by column need"
-) -> MLPClassifier | MLPRegressor:
+    made: AnyEstimator | None, path: str | Path, who: str = "reasons by column need"
+) -> AnyEstimator:
     """Return the estimator of a file. Raises ConfigError unless it was trained on a table. who: what needs it."""
     if made is None or not made.prepares_tables:
         raise ConfigError(
@@ -75,12 +73,14 @@ def decision_in(text: str, table: Known | None) -> Decision | None:
     from chainrule.recipe.averages import estimator_in
     from chainrule.recipe.demands import decision_of
 
+    if table.event is not None:
+        return None
     return decision_of(estimator_in(model_file(text)) if table.average is None else table.average)
 
 
 def describe_average(table: Known | None) -> str:
     """Return a sentence about the inspected network of an average; an empty one without an average."""
-    if table is None or table.average is None:
+    if table is None or not hasattr(table.average, "blend_"):
         return ""
     blend = table.average.blend_
     first = blend.parts[0]

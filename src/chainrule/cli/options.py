@@ -139,6 +139,21 @@ Interval = Annotated[
     ),
 ]
 
+Times = Annotated[
+    str | None,
+    Option(
+        help="For times to an event, also print the probability that it comes later than each of these: 30,90."
+    ),
+]
+AtTime = Annotated[
+    float | None,
+    Option(
+        "--time",
+        help="For times to an event, explain the probability that it comes later than this.",
+        show_default="the middle of the times of events",
+    ),
+]
+
 Because = Annotated[
     bool,
     Option(

@@ -201,6 +201,8 @@ def introduce_table(out: Console, data: TableData, classes: list[str]) -> None:
     """Print the target, and the types of the columns."""
     said, target = words.tables, data.target
     task = said.numbers(target.why) if target.is_number else said.classes(target.why, classes)
+    if (event := target.event) is not None:
+        task = said.times(event.column, event.label, int(target.y[:, 1].sum()), len(target.y))
     out.print(plain(said.predicts(target.name, task)), markup=False)
     if data.left_out:
         out.print(said.left_out(data.left_out), markup=False)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chainrule.datasets.headers import TableLayout
-    from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.explain.methods import Explains
     from chainrule.model import Ensemble, Model
+    from chainrule.recipe.averages import AnyEstimator
     from chainrule.recipe.later_tables import Known
     from chainrule.trust.drift import DriftCheck
 
@@ -60,6 +60,7 @@ def table_of_numbers(answers: Answers, out: Console) -> Table:
     count, many = min(len(answers.predicted), SHOWN), len(answers.predicted) > 1
     columns = {name: values[:count].tolist() for name, values in as_columns(answers, []).items()}
     said = dict[str, list[str]]()
+    beside = {name: columns.pop(name) for name in answers.beside or ()}
     for of, names in outputs_of(columns).items():
         places = decimals(number for name in names for number in columns[name])
         for name in names:
@@ -67,13 +68,17 @@ def table_of_numbers(answers: Answers, out: Console) -> Table:
         if (spread := f"spread {of}".strip()) in columns:
             said[spread] = alike(columns[spread], decimals(columns[spread], 2), 2)
     said = {name: said[name] for name in columns}
+    said |= {name: alike(values, decimals(values)) for name, values in beside.items()}
+    heads = {name: _head(name) for name in said}
+    if answers.beside:
+        heads["predicted"] = words.command.MEDIAN
     rows = [Text(words.command.row(i) if many else output.plain(answers.source)) for i in range(count)]
     table = Table.grid(padding=(0, 2))
     table.add_column()
     for _ in said:
         table.add_column(justify="right", no_wrap=True)
     if len(said) > 1:
-        table.add_row("", *(Text(_head(name), "dim") for name in said))
+        table.add_row("", *(Text(heads[name], "dim") for name in said))
     for name, *cells in zip(rows, *said.values(), strict=True):
         table.add_row(
             name,
@@ -87,7 +92,7 @@ def table_of_numbers(answers: Answers, out: Console) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, *cells in zip(rows, *said.values(), strict=True):
         table.add_row(
-            name, Text("  ".join(f"{_head(head)} {each}" for head, each in zip(said, cells, strict=True)))
+            name, Text("  ".join(f"{heads[head]} {each}" for head, each in zip(said, cells, strict=True)))
         )
     return table
 
@@ -95,6 +100,8 @@ def table_of_numbers(answers: Answers, out: Console) -> Table:
 def _head(name: str) -> str:
     """Return the name of a column of numbers, such as "lower 0", in the language in use."""
     kind, blank, of = name.partition(" ")
+    if kind not in words.command.FIGURES:
+        return name
     return f"{words.command.FIGURES[kind]}{blank}{of}"
 
 
@@ -145,6 +152,8 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
     out.print(table)
     if empty := empty_sets(answers):
         out.print(words.command.empty_sets(empty, count), style="dim")
+    if answers.beside:
+        out.print(words.command.ABOUT_TIMES, style="dim")
     if count > SHOWN:
         out.print(words.command.more_rows(count - SHOWN), style="dim")
     if answers.reasons is not None:
@@ -173,6 +182,7 @@ def predict(
     out: options.Predictions = None,
     spread: options.Spread = False,
     interval: options.Interval = None,
+    times: options.Times = None,
     explain: options.Because = False,
     header: options.Header = None,
     sheet: options.Sheet = None,
@@ -192,6 +202,7 @@ def predict(
     from chainrule.model import Model
 
     chosen, table = load_with_table(model, header, sheet, precision)
+    at = times_asked(times, table, model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
         raise ConfigError(
             f"--spread compares the members of an ensemble, but {model} is one network; train with --members."
@@ -208,11 +219,13 @@ def predict(
         decision = None if table is None else decision_of(made)
     covering = None if interval is None else covering_of(made, model, interval, precision)
     layout = TableLayout(header, None, (), sheet)
-    answers, refused = answer_all(chosen, table, inputs, (engine, precision), spread, covering, layout)
+    answers, refused = answer_all(
+        chosen, table, inputs, (engine, precision), spread, covering, layout=layout, times=at
+    )
     answers = [each.decided(decision, chosen.labels) for each in answers]
     checks = checks_of(made, table, [each.source for each in answers])
     if explain:
-        answers = with_reasons(with_table(made, model), table, answers, checks)
+        answers = with_reasons(with_table(made, model), table, answers, checks, at)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -232,8 +245,23 @@ def predict(
         raise Several(refused)
 
 
+def times_asked(text: str | None, table: Known | None, model: str) -> tuple[float, ...]:
+    """Return the times of --times; none without it. Raises ConfigError for other text, and for another model."""
+    if text is None:
+        return ()
+    from chainrule.core.settings import check_number
+
+    if table is None or not table.of_times:
+        raise ConfigError(f"--times is for times to an event, and {model} predicts something else; omit it.")
+    try:
+        found = [float(each) for each in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--times must be numbers, such as 30,90,365, not {text!r:.60}.") from error
+    return tuple(check_number(each, "--times", above=0) for each in found)
+
+
 def checks_of(
-    made: MLPClassifier | MLPRegressor | None, table: Known | None, sources: Sequence[str]
+    made: AnyEstimator | None, table: Known | None, sources: Sequence[str]
 ) -> dict[str, DriftCheck]:
     """Compare each table that was predicted with those of training, where the model's file has statistics of these.
 
@@ -255,7 +283,7 @@ def checks_of(
 
 
 def covering_of(
-    made: MLPClassifier | MLPRegressor | None, model: str, coverage: float, precision: str | None
+    made: AnyEstimator | None, model: str, coverage: float, precision: str | None
 ) -> Callable[[Any], Any]:
     """Return what makes intervals, or sets of labels, for `--interval`, by the estimator in MODEL's file.
 
@@ -265,6 +293,10 @@ def covering_of(
     from chainrule.fitting.held import result_of
 
     check_coverage(coverage, "--interval")
+    if hasattr(made, "predict_survival"):
+        raise ConfigError(
+            "--interval is of numbers and classes; of times to an event, --times has the curve."
+        )
     if made is None or result_of(made).calibration is None:
         raise ConfigError(
             f"--interval needs rows that a model did not learn from, and {model} keeps nothing of such; train it on a "
@@ -275,14 +307,26 @@ def covering_of(
 
 
 def with_reasons(
-    estimator: Explains, table: Known | None, answers: list[Answers], checks: Mapping[str, DriftCheck]
+    estimator: Explains,
+    table: Known | None,
+    answers: list[Answers],
+    checks: Mapping[str, DriftCheck],
+    times: Sequence[float] = (),
 ) -> list[Answers]:
-    """Return answers with what each column of the table adds to them, and the columns in which rows are strange."""
+    """Return answers with what each column of the table adds to them, and the columns in which rows are strange.
+
+    times: of which the probability that an event comes later is explained, the first of them.
+    """
     assert table is not None, "the estimator has one"
+    if table.of_times and not times:
+        raise ConfigError(
+            "--explain of times to an event explains a probability; name its time with --times."
+        )
+    how: dict[str, Any] = {"time": times[0]} if times else {}
     return [
         each._replace(
             reasons=dataclasses.replace(
-                estimator.explain(rows_of_table(each.source, table)), target=table.target
+                estimator.explain(rows_of_table(each.source, table), **how), target=table.target
             ),
             strange=checks[each.source].strange_columns_by_row if each.source in checks else None,
         )
@@ -294,7 +338,7 @@ def rows_of_table(path: str, table: Known) -> dict[str, Any]:
     """Return the columns of a table in a file but the target, as an estimator takes them."""
     from chainrule.recipe import later_tables
 
-    return {k: v for k, v in later_tables.inputs_of(path, table)[0].items() if k != table.target}
+    return {k: v for k, v in later_tables.inputs_of(path, table)[0].items() if k not in table.targets}
 
 
 def answer_all(
@@ -305,15 +349,18 @@ def answer_all(
     spread: bool = False,
     covering: Callable[[Any], Any] | None = None,
     layout: TableLayout | None = None,
+    times: Sequence[float] = (),
 ) -> tuple[list[Answers], list[Exception]]:
     """Return the answers for all readable inputs, and the errors of the others. Raises them if no input is readable.
 
     how: the engine and the precision.  layout: where a table lies in its file that a model of an array reads.
+    times: at which the curves of a model of times are.
     """
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(as_amounts(answer(model, table, path, how, spread, covering, layout), table))
+            found = answer(model, table, path, how, spread, covering, layout=layout, times=times)
+            answers.append(as_amounts(found, table))
         except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
@@ -346,18 +393,21 @@ def answer(
     spread: bool = False,
     covering: Callable[[Any], Any] | None = None,
     layout: TableLayout | None = None,
+    times: Sequence[float] = (),
 ) -> Answers:
     """Predict all rows of one input.
 
     table: the metadata, in the model's file, of the table that it was trained on.  how: the engine and the precision.
     covering(rows): returns the intervals or sets of rows as the estimator takes them; None without.
-    layout: where a table lies in its file that a model of an array reads.
+    layout: where a table lies in its file that a model of an array reads.  times: those at which curves are.
     """
     from chainrule.datasets.table_files import TABLES
 
     engine, precision = how
     is_table = table is not None and path.lower().endswith(TABLES)
     if is_table and table is not None and table.average is not None:
+        if table.of_times:
+            return answer_times(table, path, times, precision)
         return answer_by_average(table, path, precision, spread, covering)
     X = read(path, model, table, layout)
     found = None
@@ -373,6 +423,15 @@ def answer(
     if spread and hasattr(model, "spread"):
         apart = model.spread(X, engine=engine, precision=precision)
     return Answers(path, predicted, shares, apart, found)
+
+
+def answer_times(table: Known, path: str, times: Sequence[float], precision: str | None) -> Answers:
+    """Predict the median times of the rows of a table, and beside them the means, and the curves at some times."""
+    made, columns = table.average, rows_of_table(path, table)
+    beside = {f"mean({made.knots_[-1]:g})": made.predict_mean(columns, precision=precision)}
+    curves = made.predict_survival(columns, list(times), precision=precision)
+    beside |= {f"S({time:g})": curve for time, curve in zip(times, curves.T, strict=True)}
+    return Answers(path, made.predict(columns, precision=precision), None, beside=beside)
 
 
 def answer_by_average(

@@ -277,7 +277,7 @@ def comparison_table(out: Console, comparison: BaselineComparison, in_short: Seq
     from chainrule.views.words.facts import metrics_alike
 
     said = words.tables
-    out.print(f"\n[bold]{said.COMPARISON}[/bold]{said.same_rows(comparison.rows)}")
+    out.print(f"\n[bold]{said.COMPARISON}[/bold]{said.same_rows(comparison.rows, comparison.constant)}")
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     grid.add_column("")
     for name in comparison.names:

@@ -53,6 +53,14 @@ TRAIN = {
             "For tables and the loss poisson, gamma or tweedie, the column of what each target is an amount of, as "
             "years or people: rates are learned. It is no input."
         ),
+        "time_to_event": Words(
+            "For tables, the column that says when each row was last seen, such as days: with --event, a curve of "
+            "survival is predicted, also from rows whose event has not come yet."
+        ),
+        "event": Words(
+            "With --time-to-event, the column that says whether the event came then: 1 or 0, true or false, yes or no, "
+            "or two words, of which --positive names the event. It is no input."
+        ),
         "augment": Words("Rotate, scale, shear, shift and deform each image randomly in each epoch."),
     },
     "The network": {
@@ -204,7 +212,9 @@ SEARCH = {
 
 TUNE = {
     "The data": {
-        name: said for name, said in TRAIN["The data"].items() if name not in ("augment", "exposure")
+        name: said
+        for name, said in TRAIN["The data"].items()
+        if name not in ("augment", "exposure", "time_to_event", "event")
     },
     "The network": {
         "preset": Words("The preset to search around: fast, realmlp or tabm.", "fast"),

@@ -46,7 +46,7 @@ from chainrule.tables.exposure import BY_ROW, Exposure, as_rates
 from chainrule.tables.numbers import NumericTargets, Targets
 from chainrule.tables.rows import as_matrix, rows_of
 from chainrule.tables.structure import RowValues
-from chainrule.tables.times import hint_of_censoring
+from chainrule.tables.times import EVENTS, MOMENTS, name_says
 
 
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
@@ -300,6 +300,38 @@ def hint_of_order(X: object, told: Mapping[str, object]) -> None:
                 f"X and {name} have the same index in another order, and rows are matched by their place; pass "
                 f"{name}.loc[X.index] if the index says which belong together, else {name}.to_numpy()."
             )
+
+
+def hint_of_censoring(targets: object) -> None:
+    """Warn of two targets that are a time and whether something happened then, as survival analysis has them.
+
+    One of them has two values and the other no negative one. The names of both say so, or for a column of truth values
+    one of the names; truth values in rows without names need none. Nothing is said of other targets with two values.
+    """
+    y: Any = targets
+    names = [*map(str, getattr(y, "columns", ()))]
+    try:
+        has_rows = (
+            not names and isinstance(y, (list, tuple)) and len(y) > 0 and isinstance(y[0], (list, tuple))
+        )
+        each = [y[name] for name in y.columns] if names else [*zip(*y, strict=True)] if has_rows else []
+        columns = [np.asarray(column) for column in each if len(each) == 2]
+        are_truths = any(column.dtype.kind == "b" for column in columns)
+        columns = [column.astype(np.float64) for column in columns]
+    except (TypeError, ValueError, KeyError):
+        return
+    have_two = [bool(np.isin(column, (0.0, 1.0)).all()) for column in columns if column.ndim == 1]
+    if have_two not in ([True, False], [False, True]):
+        return
+    event, moment = have_two.index(True), have_two.index(False)
+    says = [bool(names) and name_says(names[k], of) for k, of in ((event, EVENTS), (moment, MOMENTS))]
+    if (columns[moment] >= 0).all() and (all(says) or (are_truths and (any(says) or not names))):
+        shown = f" ({names[moment]}, {names[event]})" if names else ""
+        hints.give(
+            f"y has a time and whether something happened then{shown}, as in survival analysis: two numbers are "
+            "predicted, each by itself. MLPSurvival predicts when it happens, and learns also from rows where it has "
+            "not happened yet."
+        )
 
 
 def checked_pair(eval_set: Any, is_alone: bool) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +11,43 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_consistent_length
 
 from chainrule.core.settings import check_number
+from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import MLPEstimator
 from chainrule.fitting.held import FittedAttribute
 from chainrule.fitting.parameters import COUNT, activation, documented, hidden_layer_sizes, parameter
 from chainrule.fitting.prepare import FitRequest
 from chainrule.fitting.result import FitResult
+from chainrule.formulas.metrics import evaluate
+from chainrule.formulas.survival import concordance, kaplan_meier
 from chainrule.presets import PRESETS
 from chainrule.tables.data import FitInput
 from chainrule.tables.rows import as_weights
 from chainrule.tables.structure import Table
-from chainrule.tables.times import Times, read_times
+from chainrule.tables.times import After, Times, read_times
 from chainrule.trust.reliability import BINS, Reliability, compared
+
+if TYPE_CHECKING:
+    from chainrule.explain.reasons import Reasons
 
 
 def times_of(result: FitResult) -> Times:
     """Return the targets of a fit to times."""
     assert isinstance(result.targets, Times)
     return result.targets
+
+
+def came_by(y: NDArray[np.float64], time: float) -> tuple[float, float]:
+    """Return the share of rows whose event came by a time, 1 - S, and how many uncensored rows would say as much.
+
+    S is the estimate of Kaplan and Meier, the number S (1 - S) over its variance by Greenwood.
+    y: times and events (n, 2).
+    """
+    known = kaplan_meier(y)
+    survival, count = float(known(np.array(time))), int(np.searchsorted(known.times, time, "right"))
+    events, there = known.events[:count], known.there[:count]
+    if not 0 < survival < 1:
+        return 1 - survival, max(1.0, float(events.sum() + (y[:, 0] >= time).sum()))
+    return 1 - survival, float((1 - survival) / survival / np.sum(events / (there * (there - events))))
 
 
 @documented
@@ -49,7 +69,7 @@ class MLPSurvival(MLPEstimator):
     What censors a row must say nothing of its event beyond what the columns of X say.
 
     After fit it has `knots_`, and the attributes of an `MLPRegressor` of several outputs; coefs_ and so on are those of
-    the network. `graph`, `export`, `explain` and `importance` are of the probability to survive each interval.
+    the network. `graph`, `export` and `importance` are of the probability to survive each interval.
     Source: Gensheimer, Narasimhan, A scalable discrete-time survival model for neural networks, PeerJ 7:e6257 (2019).
     """
 
@@ -119,7 +139,26 @@ class MLPSurvival(MLPEstimator):
         later, seen = self.predict_mean(X), read_times(y)
         check_consistent_length(later, seen)
         weight = None if sample_weight is None else np.broadcast_to(as_weights(sample_weight), len(later))
-        return Times.concordance(seen, later, weight)
+        if np.isnan(found := concordance(seen, later, weight)):
+            raise DataError(
+                "no two rows of y have a known order, so there is nothing to score; pass rows with events."
+            )
+        return found
+
+    def evaluate(self, X: Table, y: object, *, precision: str | None = None) -> dict[str, float]:
+        """Return how good the curves of rows are, which the estimator has not learned from.
+
+            net.evaluate(X_test, y_test)  # {"concordance": ..., "integrated_brier": ..., "d_calibration": ...}
+
+        concordance: as `score`; integrated_brier: the mean squared error of S, the less the better, at times from the
+        5th to the 95th percentile of those of events; d_calibration: the probability of curves as uneven as these if
+        they are right. `chainrule.formulas.survival` has the formulas and sources. NaN where there is none, as without
+        events.  precision: as in `predict`.
+        """
+        p, seen = self._predicted(X, precision), read_times(y)
+        check_consistent_length(p, seen)
+        own = times_of(self._fitted)
+        return evaluate("survival", seen, seen, own.said(p, seen))
 
     def reliability(self, X: Table, y: object, time: float, *, bins: int = BINS) -> Reliability:
         """Compare the predicted probability that the event came by a time with how often it did: with a diagram.
@@ -135,7 +174,29 @@ class MLPSurvival(MLPEstimator):
         at = check_number(time, "time", above=0)
         came, seen = 1 - self.predict_survival(X, [at])[:, 0], read_times(y)
         check_consistent_length(came, seen)
-        return compared(came, lambda part: Times.came_by(seen[part], at), f"≤ {at:g}", bins)
+        return compared(came, lambda part: came_by(seen[part], at), f"≤ {at:g}", bins)
+
+    def explain(
+        self,
+        X: object,
+        *,
+        time: float | None = None,
+        target: object = None,
+        output: str | None = None,
+        reference: object = None,
+    ) -> Reasons:
+        """Say what each column of a table adds to S at a time, the probability that the event comes later.
+
+            print(net.explain(X_new, time=365))
+
+        time: above 0, in the unit of y; None with target, the index of an interval, for the probability to survive it.
+        The rest is as of the other estimators, see `chainrule.MLPClassifier.explain`.
+        """
+        if time is not None:
+            if target is not None:
+                raise ConfigError("pass time, or the index of an interval as target, not both.")
+            target = After(check_number(time, "time", above=0))
+        return super().explain(X, target=target, output=output, reference=reference)
 
     def _make_request(self, given: FitInput, *others: Any) -> FitRequest:
         """Return what a fit is asked for, with times and events as numbers."""

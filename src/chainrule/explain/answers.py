@@ -13,7 +13,7 @@ from chainrule.explain.parts import AnswerParts
 from chainrule.inspection.attribution.explained import Floats, label_numbers
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import Targets
-from chainrule.tables.times import Times
+from chainrule.tables.times import After, Times
 
 TINY = 1e-300
 """The smallest probability whose logarithm is computed; smaller ones count as this."""
@@ -30,6 +30,8 @@ class Wanted(NamedTuple):
     """whether two labels have one output, the probability of the second"""
     has_labels: bool
     """whether an answer needs one to be told apart"""
+    powers: Floats | None = None
+    """(outputs,) of a product of the outputs, which is the answer; None for one of them"""
 
     def label(self, row: int) -> object:
         """Return the label of a row; None where an answer needs none, and where the prediction says it."""
@@ -63,10 +65,13 @@ def wanted(targets: Targets, target: object, rows: int) -> Wanted:
         return Wanted(places, labels, is_one, True)
     labels = list(range(targets.outputs))
     if isinstance(targets, Times):
+        if isinstance(target, After):
+            powers = targets.passed(np.array([target.time]))[0]
+            return Wanted(np.zeros(rows, np.int64), [f"> {target.time:g}"], False, True, powers)
         if target is None:
             raise ConfigError(
                 f"the estimator predicts the probabilities to survive {counted(len(labels), 'interval')}; choose one "
-                "to explain, such as target=0 for the first."
+                "to explain, such as target=0 for the first, or explain that of a time, as explain(X, time=365)."
             )
         places = label_numbers(target, labels, rows, "target", "interval")
         return Wanted(places, targets.intervals, False, True)

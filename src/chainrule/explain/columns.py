@@ -248,6 +248,8 @@ def _log_loss(y: NDArray[Any]) -> Measure:
 def answers(parts: AnswerParts, inputs: Inputs, want: Wanted, output: str) -> Floats:
     """Return the answers for prepared rows (n,)."""
     p = parts.predicted(inputs)
+    if want.powers is not None:
+        p = np.exp(np.log(np.maximum(p, TINY)) @ want.powers[:, None])
     places, negated, _ = want.of_rows(p, slice(0, len(p)))
     found = np.asarray(p[np.arange(len(p)), places], np.float64)
     found = np.where(negated, 1 - found, found)

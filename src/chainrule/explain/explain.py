@@ -37,10 +37,11 @@ MAX_ROWS = 1024
 """The rows that are explained at once."""
 
 
-def answer_graph(parts: AnswerParts, output: str) -> ComputationGraph:
+def answer_graph(parts: AnswerParts, output: str, powers: Floats | None = None) -> ComputationGraph:
     """Return the graph of an answer, from the inputs "0", "1", ... of `AnswerParts.rows_of` to "predicted" and "shown".
 
     output: "number" or "probability", which is what is predicted, or "log_odds".
+    powers: (outputs,) those of a product, exp(sum_k power_k log p_k), that is the answer; None for the outputs.
     Raises ConfigError for a layer or a loss without operations.
     """
     build, takers = GraphBuilder(), parts.different_takers
@@ -49,6 +50,9 @@ def answer_graph(parts: AnswerParts, output: str) -> ComputationGraph:
         for k, taker in enumerate(takers)
     }
     predicted = predicted_steps(build, parts.result, lambda preprocessor: inputs[id(preprocessor)])
+    if powers is not None:
+        total = build.add(Affine(constant(powers[:, None]), constant(np.zeros(1))), _log(build, predicted))
+        predicted = build.add(Elementwise("exp"), total)
     shown = predicted
     if output == "log_odds":
         rest = _others(build, predicted) if parts.exclusive else _rest(build, predicted)
@@ -93,7 +97,7 @@ def explain(parts: AnswerParts, X: object, target: object, output: str | None, r
         raise ShapeError("X has no rows, and there is no answer to explain; pass at least one.")
     want = wanted(parts.result.targets, target, table.rows)
     try:
-        graph = answer_graph(parts, output)
+        graph = answer_graph(parts, output, want.powers)
     except ConfigError as error:
         raise ConfigError(
             f"explain follows the operations of an answer: {error} Or use estimator.model_.attribute(X, "

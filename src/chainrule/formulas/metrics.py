@@ -8,6 +8,7 @@
 | binary     | (n,) 0 or 1     | (n,) 0 or 1     | (n,) probability of class 1         |
 | multiclass | (n,) 0 .. K-1   | (n,) 0 .. K-1   | (n, K) probabilities, rows sum to 1 |
 | multilabel | (n, K) 0 or 1   | (n, K) 0 or 1   | (n, K) probabilities                |
+| survival   | (n, 2) times    | none            | `PredictedSurvival`                 |
 
 `METRICS` lists them by name, and `evaluate` computes several at once. The tests compare them with scikit-learn's; it is
 not called, because its import alone takes as long as training on MNIST. An undefined metric is NaN.
@@ -28,9 +29,10 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, distinct
 from chainrule.errors import ConfigError, ShapeError
+from chainrule.formulas import survival
 from chainrule.formulas.losses import LogLink, Loss, OrdinalCrossEntropy
 
-Function: TypeAlias = Callable[[Array, Array, Array | None], float]
+Function: TypeAlias = Callable[[Array, Any, Array | None], float]
 
 
 def accuracy(y: Array, predicted: Array, weight: Array | None = None) -> float:
@@ -287,7 +289,7 @@ class Metric:
         task: str,
         y: Array,
         predicted: Array,
-        scores: Array | None = None,
+        scores: Any = None,
         weight: Array | None = None,
         loss: Loss | None = None,
     ) -> float:
@@ -336,6 +338,10 @@ METRICS: dict[str, Metric] = {
         Metric("deviance", {}, "lower", of_loss=deviance),
         Metric("d2", {}, "higher", of_loss=d2),
         Metric("rank_error", {}, "lower", of_loss=rank_error, losses=OrdinalCrossEntropy),
+        *(
+            Metric(name, {"survival": function}, better, "scores")
+            for name, (function, better) in survival.METRICS.items()
+        ),
     )
 }
 
@@ -357,7 +363,7 @@ def evaluate(
     task: str,
     y: Array,
     predicted: Array,
-    scores: Array | None = None,
+    scores: Any = None,
     weight: Array | None = None,
     names: Sequence[str] | None = None,
     positive: int = 1,

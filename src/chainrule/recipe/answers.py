@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +27,8 @@ class Answers(NamedTuple):
     """what each column adds to each answer, if that is asked"""
     strange: list[list[str]] | None = None
     """(n,) the columns in which each row is like nothing in training, with the reasons; None where nobody knows"""
+    beside: Mapping[str, Any] | None = None
+    """(n,) each, more numbers of a row by name; None without"""
 
     def decided(self, decision: Decision | None, labels: list[Any]) -> Answers:
         """Return the answers with the labels that a decision chooses; as they are for None."""
@@ -53,6 +55,9 @@ def records(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
     if by_label:
         for row, shares in zip(rows, answers.probabilities.tolist(), strict=True):
             row["probabilities"] = dict(zip(labels, shares, strict=True))
+    for name, values in (answers.beside or {}).items():
+        for row, value in zip(rows, values.tolist(), strict=True):
+            row[name] = value
     if answers.spread is not None:
         for row, apart in zip(rows, answers.spread.tolist(), strict=True):
             row["spread"] = dict(zip(labels, apart, strict=True)) if by_label else apart
@@ -92,6 +97,7 @@ def as_columns(answers: Answers, labels: list[str]) -> dict[str, Any]:
     columns = dict(zip((f"predicted{k}" for k in outputs), _columns(answers.predicted), strict=True))
     if by_label:
         columns |= zip((f"p({label})" for label in labels), _columns(answers.probabilities), strict=True)
+    columns |= answers.beside or {}
     if answers.spread is not None:
         of = [f"({label})" for label in labels] if by_label else outputs
         columns |= zip((f"spread{each}" for each in of), _columns(answers.spread), strict=True)

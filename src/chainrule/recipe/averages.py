@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators import MLPClassifier, MLPRanker, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRanker, MLPRegressor, MLPSurvival
 from chainrule.formulas.losses import LogLink
 from chainrule.model import load_any
 from chainrule.race.files import KEY
 from chainrule.tables.rows import rows_of
 
+AnyEstimator: TypeAlias = MLPClassifier | MLPRegressor | MLPSurvival
 TINY = 1e-300
 """The smallest probability, or mean of amounts, whose logarithm is computed; smaller ones are replaced by it."""
 
 
-def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:
-    """Return the estimator of a file that predicts an average; None for any other file."""
-    return estimator_of(metadata, path) if KEY in metadata else None
+def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> AnyEstimator | None:
+    """Return the estimator of a file that answers in place of its model: an average, or times; None for any other."""
+    made = estimator_of(metadata, path)
+    return made if KEY in metadata or isinstance(made, MLPSurvival) else None
 
 
-def estimator_in(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:
+def estimator_in(path: str | os.PathLike[str]) -> AnyEstimator | None:
     """Return the estimator in a model's file; None for a file without one."""
     return estimator_of(load_any(path)[1], path)
 
 
-def estimator_of(
-    metadata: Mapping[str, Any], path: str | os.PathLike[str]
-) -> MLPClassifier | MLPRegressor | None:
+def estimator_of(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> AnyEstimator | None:
     """Return the estimator in a file with this metadata, of the class that it names; None for a file without one."""
     if "estimator" not in metadata:
         return None
-    kinds: dict[str, Any] = {"MLPClassifier": MLPClassifier, "MLPRanker": MLPRanker}
-    made: MLPClassifier | MLPRegressor = kinds.get(metadata["estimator"]["class"], MLPRegressor).load(path)
-    return made
+    kinds: dict[str, type[AnyEstimator]] = {
+        each.__name__: each for each in (MLPClassifier, MLPRanker, MLPSurvival)
+    }
+    return kinds.get(metadata["estimator"]["class"], MLPRegressor).load(path)
 
 
 def outputs(

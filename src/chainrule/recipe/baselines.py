@@ -1,6 +1,6 @@
 """Compare a network trained on a table with simple models of scikit-learn on the same rows and inputs.
 
-    constant   the mean of the numbers, or the frequency of each class
+    constant   the mean of the numbers, or the frequency of each class; of times to an event one curve for all rows
     linear     ridge regression (alpha 1), or logistic regression; codes of categories become one column each
     boosting   histogram gradient boosting with its default settings; codes of categories are categorical features
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.arrays import errors_of_means
 from chainrule.core.random import generator
-from chainrule.formulas import metrics
+from chainrule.formulas import metrics, survival
 from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data
 from chainrule.recipe.judge import Judgement
@@ -39,8 +39,11 @@ ROUNDS = 100
 """The rounds of boosting, fewer if they would grow more than MOST_TREES."""
 CELLS = 100_000_000
 """The cells, rows times columns times trees, that boosting reads in less than a second on one core."""
-SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
-DECIDING = ("rmse", "log_loss")
+SHOWN = {
+    **{"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")},
+    "survival": ("integrated_brier", "concordance"),
+}
+DECIDING = ("rmse", "log_loss", "integrated_brier")
 """The metrics of SHOWN that determine the best model."""
 SAME_METRIC = 0.01
 """The relative difference of that metric below which two models count as equally good."""
@@ -55,7 +58,7 @@ class Compared(NamedTuple):
     """One model and its metrics on the test rows."""
 
     model: str
-    """a code: network, constant, linear or boosting"""
+    """a code: network, constant, linear or boosting; of times to an event network and kaplan_meier"""
     metrics: dict[str, float]
     seconds: float
     """for training"""
@@ -166,11 +169,16 @@ class BaselineComparison(NamedTuple):
         return [each.metrics[name] for each in self.models], models.index(self.best(name))
 
     @property
+    def constant(self) -> str:
+        """The code of the model that answers the same for every row, the first of the simpler ones."""
+        return self.models[1].model
+
+    @property
     def verdict(self) -> Verdict:
         """The result of the network relative to the others."""
         metric = next(name for name in DECIDING if name in self.names)
         losses = {each.model: np.nan_to_num(each.metrics[metric], nan=np.inf) for each in self.models}
-        network, constant = losses.pop("network"), losses["constant"]
+        network, constant = losses.pop("network"), losses[self.constant]
         model = min(losses, key=lambda name: losses[name])
         other = losses[model]
         if min(network, other) >= (1 - SAME_METRIC) * constant:
@@ -180,7 +188,7 @@ class BaselineComparison(NamedTuple):
         else:
             code = "close" if network < (1 + SAME_METRIC) * other else "behind"
         of = {each.model: each for each in self.models}
-        accuracies = (of[name].metrics.get("accuracy") for name in ("network", "constant"))
+        accuracies = (of[name].metrics.get("accuracy") for name in ("network", self.constant))
         found = Verdict(
             *(code, model, metric, float(network), float(other), of[model].apart, self.groups),
             *(float(constant), *accuracies),
@@ -200,6 +208,8 @@ def squared_or_log_losses(y: NDArray[Any], said: NDArray[Any]) -> NDArray[np.flo
 
 def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
     """Fit the simpler models, and evaluate them on the network's test rows. run: on a table."""
+    if judgement.task == "survival":
+        return _beside_one_curve(run, judgement)
     train, judged = run.parts.train, run.parts.judged
     watched = run.parts.watched
     is_number = judgement.task == "regression"
@@ -230,6 +240,29 @@ def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
         )
         found.append(Compared(kind, reached, taken, far))
     return BaselineComparison(tuple(found), names, len(y), None if groups is None else len(np.unique(groups)))
+
+
+def _beside_one_curve(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
+    """Compare predicted times to an event with the same curve for every row."""
+    names, begun, learned = SHOWN["survival"], time.perf_counter(), run.data.train.y
+    simple = beside_kaplan_meier(judgement.y, learned)
+    found = (
+        ("network", judgement.metrics, run.seconds),
+        ("kaplan_meier", simple, time.perf_counter() - begun),
+    )
+    models = (Compared(code, {name: own[name] for name in names}, seconds) for code, own, seconds in found)
+    return BaselineComparison(tuple(models), names, len(learned))
+
+
+def beside_kaplan_meier(y: NDArray[np.float64], learned: NDArray[np.float64]) -> dict[str, float]:
+    """Return the metrics of one curve for all rows, that of Kaplan and Meier of times and events (m, 2).
+
+    y: (n, 2), those of the rows.  learned: those of the curve.
+    """
+    curve, at = survival.kaplan_meier(learned), survival.brier_times(y)
+    curves = np.tile(curve(at), (len(y), 1))
+    said = survival.PredictedSurvival(np.zeros(len(y)), curve(y[:, 0]), at, curves)
+    return metrics.evaluate("survival", y, y, said)
 
 
 def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:

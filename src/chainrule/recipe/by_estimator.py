@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import distributed
@@ -21,8 +22,8 @@ from chainrule.core.files import open_regular
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, FormatError, option
-from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.base import fit_on, fit_under
+from chainrule.estimators.base import MLPEstimator, fit_on, fit_under
+from chainrule.fitting.held import result_of
 from chainrule.fitting.parameters import is_stochastic
 from chainrule.fitting.plan import Conditions, KeptFit
 from chainrule.formulas.schedules import SCHEDULES
@@ -42,6 +43,7 @@ from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.recipe.table_data import TableData, dataset
 from chainrule.tables.data import FitInput
 from chainrule.tables.exposure import as_rates
+from chainrule.tables.times import Times
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted, Started
@@ -53,7 +55,7 @@ MAX_PLAN_BYTES = 1 << 24
 class ByEstimator(NamedTuple):
     """A training as the fit of an estimator."""
 
-    estimator: MLPClassifier | MLPRegressor
+    estimator: MLPEstimator
     """unfitted; from the start of its fit on it has `model_` and `preprocessor_`"""
     plan: RacePlan | None = None
     """of the race to repeat, if there is one"""
@@ -204,7 +206,7 @@ def prepare(
     return Prepared(data, given, settings, ByEstimator(made))
 
 
-def plan_to_repeat(settings: Settings, estimator: MLPClassifier | MLPRegressor) -> RacePlan | None:
+def plan_to_repeat(settings: Settings, estimator: MLPEstimator) -> RacePlan | None:
     """Return the plan that settings name: of a run's folder, of an estimator's file, or as JSON. None for none.
 
     Raises ConfigError for a place without one, and where the estimator has other parameters than its race had.
@@ -238,17 +240,23 @@ def read_plan(path: Path) -> object:
     return data
 
 
-def trained(run: Prepared, estimator: MLPClassifier | MLPRegressor, history: History) -> TrainedRun:
+def trained(run: Prepared, estimator: MLPEstimator, history: History) -> TrainedRun:
     """Return the run with its fitted estimator, and the samples that the estimator prepares from the table."""
     data, model = with_preprocessor(run.data, estimator.preprocessor_), estimator.model_
     assert data.test is not None
     train, judged = (
-        check_samples(model.network, part.X, part.y, classes=model.classes)[0]
+        check_samples(model.network, part.X, as_targets(estimator, part.y), classes=model.classes)[0]
         for part in (data.train, data.test)
     )
     parts = Parts(train, train.take(np.arange(0)), judged, "test", True)
     run = run._replace(data=data, fingerprint=train.fingerprint())
     return TrainedRun(run, model, parts, history, estimator)
+
+
+def as_targets(estimator: MLPEstimator, y: NDArray[Any]) -> NDArray[Any]:
+    """Return the targets of a run as its networks take them: of times to an event what is known of each interval."""
+    targets = result_of(estimator).targets
+    return targets.encode(y) if isinstance(targets, Times) else y
 
 
 def checksum_of(data: Data) -> int:

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chainrule.errors import DataError, FormatError
-from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.fitting.held import result_of
 from chainrule.model import load_any
 from chainrule.recipe import folder
-from chainrule.recipe.averages import estimator_of
+from chainrule.recipe.averages import AnyEstimator, estimator_of
 from chainrule.recipe.baselines import Verdict
 from chainrule.tables import calendar
 from chainrule.trust.notice import Notices
 
-TASKS = {"regression": "regression", "binary": "classification", "multiclass": "classification"}
-"""The task of a model as the Hugging Face Hub calls it; several labels a row are a classification too."""
+NUMBERS = ("regression", "survival")
+"""The tasks that the Hugging Face Hub calls a regression; the others are classifications."""
 
 
 class CardRange(NamedTuple):
@@ -63,7 +62,7 @@ class RunCard(NamedTuple):
     @property
     def pipeline(self) -> str:
         """The pipeline tag of the Hugging Face Hub."""
-        kind = TASKS.get(self.task, "classification")
+        kind = "regression" if self.task in NUMBERS else "classification"
         return f"tabular-{kind}" if self.is_table or kind == "regression" else "image-classification"
 
 
@@ -89,7 +88,7 @@ def read_card(path: Path) -> RunCard:
             file=file.name,
             command=str(config["command"]),
             versions=dict(config["versions"]),
-            task=model.task,
+            task=model.task if estimator is None else result_of(estimator).targets.task,
             is_table=estimator is not None or "table" in metadata,
             inputs=model.network.inputs if estimator is None else int(estimator.n_features_in_),
             labels=tuple(map(str, model.classes if model.classes is not None else ())),
@@ -116,7 +115,7 @@ def verdict_of(path: Path) -> Verdict | None:
     return None if found is None else Verdict(*(found.get(name) for name in Verdict._fields))
 
 
-def ranges_of(estimator: MLPClassifier | MLPRegressor) -> Iterator[CardRange]:
+def ranges_of(estimator: AnyEstimator) -> Iterator[CardRange]:
     """Yield what each column that the networks see held in training."""
     result = result_of(estimator)
     if result.preprocessor is None:

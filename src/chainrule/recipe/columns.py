@@ -109,17 +109,38 @@ def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
     return np.stack(made, 1)
 
 
+class Event(NamedTuple):
+    """The column that says whether an event came."""
+
+    column: str
+    label: str
+    """its value where the event came"""
+    other: str
+    """where it had not; empty where it always did"""
+
+
 class TargetColumn(NamedTuple):
     """The column to predict."""
 
     name: str
     y: NDArray[Any]
-    """(n,) float64 numbers or labels of the rows that have one"""
+    """(n,) float64 numbers or labels of the rows that have one, or (n, 2) times and events"""
     rows: NDArray[np.int64]
     """their indices in the table, ascending"""
     is_number: bool
     why: str
     """a code, as of `chainrule.tables.target.InferredTask`; "asked" where the loss decided"""
+    event: Event | None = None
+    """of times to an event, the column that says whether it came"""
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the targets of some of its rows, by their indices in the table."""
+        return self.y[np.searchsorted(self.rows, rows)]
+
+    @property
+    def parts(self) -> NDArray[Any] | None:
+        """The classes, or whether the event came, of which a split keeps the shares; None for numbers."""
+        return self.y[:, 1] if self.event is not None else None if self.is_number else self.y
 
 
 def read_target(
@@ -279,13 +300,12 @@ def divide(target: TargetColumn, seed: int, source: str, tied: TiedRows = FREE_R
         )
     structure = tied.structure(target.rows)
     if not structure.is_free:
-        labels = None if target.is_number else np.asarray(target.y)
-        return holdout(structure, TEST_SHARE, labels, np.random.RandomState(seed))
+        return holdout(structure, TEST_SHARE, target.parts, np.random.RandomState(seed))
     order: NDArray[np.int64] = generator(seed, "split", 1).permutation(n)
-    if target.is_number:
+    if target.parts is None:
         count = round(TEST_SHARE * n)
         return np.sort(order[count:]), np.sort(order[:count])
-    _, codes = np.unique(target.y, return_inverse=True)
+    _, codes = np.unique(target.parts, return_inverse=True)
     order = order[np.argsort(codes[order], kind="stable")]  # class by class, each in random order
     starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
     place = np.arange(n) - starts[codes[order]]  # (n,) the index of each row within its class

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRegressor, MLPSurvival
 from chainrule.estimators.distilling import DistillationCost, distill
 from chainrule.estimators.fitted import save
 from chainrule.recipe import folder, table_data
@@ -65,7 +65,7 @@ def distilled(
     if not file.is_file():
         raise DataError(f"{place} contains no model.safetensors; finish the run: {call_to_resume(place)}")
     teacher = estimator_in(file)
-    if teacher is None or not teacher.prepares_tables:
+    if teacher is None or isinstance(teacher, MLPSurvival) or not teacher.prepares_tables:
         raise ConfigError(
             f"a network is distilled from a run on a table that was trained as an estimator, and {place} has another "
             "one; train a smaller network."

@@ -17,6 +17,7 @@ from chainrule.network.answers import decide, probabilities, true_labels
 from chainrule.trained.prediction import PredictionMixin
 
 if TYPE_CHECKING:
+    from chainrule.estimators import MLPSurvival
     from chainrule.trust.decisions import Decision
 
 WORST = 24
@@ -71,6 +72,17 @@ class Judgement(NamedTuple):
         if (matrix := self.matrix) is not None:
             found |= {"classes": self.classes, "confusion_matrix": matrix.tolist()}
         return dict(records.plain(found))
+
+
+def judge_times(
+    estimator: MLPSurvival, X: object, y: NDArray[np.float64], part: str, precision: str | None = None
+) -> Judgement:
+    """Return how good the curves of rows with times and events (n, 2) are. part, precision: as in `judge`."""
+    metrics, medians = (
+        estimator.evaluate(X, y, precision=precision),
+        estimator.predict(X, precision=precision),
+    )
+    return Judgement(part, "survival", metrics, [], y, medians, None, np.empty(0, np.int64))
 
 
 def judge(

@@ -16,9 +16,11 @@ from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.datasets.headers import AUTOMATIC, TableLayout
 from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.fitting.held import result_of
 from chainrule.recipe.columns import (
     FREE_ROWS,
     MIN_ROWS_TO_SPLIT,
+    Event,
     Split,
     TargetColumn,
     as_labels,
@@ -28,8 +30,9 @@ from chainrule.recipe.columns import (
     read_target,
     tied_rows,
 )
+from chainrule.recipe.events import with_times
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.table_data import LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
+from chainrule.recipe.table_data import EVENT, LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
 from chainrule.recipe.text_form import TextForm
 from chainrule.tables.column import plain
 from chainrule.tables.preprocessor import TablePreprocessor
@@ -43,11 +46,23 @@ class Known(NamedTuple):
     target: str | None
     """the name of the predicted column; None if the file lacks it"""
     average: Any = None
-    """the estimator, if it predicts an average of different networks"""
+    """the estimator, if it answers in place of the model: an average of different networks, or times to an event"""
     layout: TableLayout = AUTOMATIC
     """where other tables like it lie in their files, and how their text is written"""
     exposure: str | None = None
     """the name of the column with the exposure; None for a model without one"""
+    event: Event | None = None
+    """of times to an event, the column that says whether it came"""
+
+    @property
+    def of_times(self) -> bool:
+        """Whether the model predicts times to an event."""
+        return hasattr(self.average, "predict_survival")
+
+    @property
+    def targets(self) -> tuple[str | None, ...]:
+        """The columns that are no inputs because they say what is predicted."""
+        return (self.target, None if self.event is None else self.event.column)
 
     def laid_out(self, header: int | None, sheet: str | None) -> Known:
         """Return the same for a table of which a user says where it lies."""
@@ -75,11 +90,26 @@ def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | 
         header, names = 0 if said.header == 0 else None, tuple(blocks(made))
         layout = TableLayout(header, None, names, said.sheet)
         form = TextForm.in_metadata(metadata)
-        return Known(made, target, layout=form.with_form(layout), exposure=found.get("exposure") or None)
+        return Known(
+            made,
+            target,
+            layout=form.with_form(layout),
+            exposure=found.get("exposure") or None,
+            event=event_in(metadata),
+        )
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (AttributeError, ConfigError, KeyError, TypeError) as error:
         raise FormatError(f"{path}: the table metadata is malformed ({error}); save it again.") from error
+
+
+def event_in(metadata: Mapping[str, Any]) -> Event | None:
+    """Return the column of events that a model's file names; None for another one. Raises FormatError."""
+    if (found := metadata.get(EVENT)) is None:
+        return None
+    if not isinstance(found, list) or len(found) != 3 or not all(isinstance(each, str) for each in found):
+        raise FormatError(f"the column of events is {found!r:.60}; train the run again")
+    return Event(*found)
 
 
 def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[str, Any], NDArray[Any]]:
@@ -95,7 +125,8 @@ def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[s
     columns = read_columns(path, table.layout)
     places(list(blocks(table.preprocessor)), list(columns), f"{path}")
     with in_file(path):
-        return columns, table.preprocessor.transform({k: v for k, v in columns.items() if k != table.target})
+        own = {k: v for k, v in columns.items() if k not in table.targets}
+        return columns, table.preprocessor.transform(own)
 
 
 def numbers_of(
@@ -137,7 +168,8 @@ def judged_of(
     columns, X = inputs_of(path, table)
     assert table is not None
     target = target_of(columns, path, model, table)
-    return dataset(X[target.rows], target.y, Path(path).stem), target
+    y = target.y if target.event is None else result_of(table.average).targets.encode(target.y)
+    return dataset(X[target.rows], y, Path(path).stem), target
 
 
 def target_of(
@@ -149,6 +181,8 @@ def target_of(
         raise DataError(
             f"the model's file does not name the column of {path} that it predicts; evaluate it with score, in Python."
         )
+    if table.event is not None:
+        return with_times(columns, name, table.event, f"{path}")
     if name not in columns:
         raise DataError(f"{path} lacks the column {name!r}, which the model predicts; add it.")
     loss = "mean_squared_error" if is_number else "softmax_cross_entropy"  # of the kind of the model's own

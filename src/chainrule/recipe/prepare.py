@@ -48,7 +48,8 @@ def resume_command(place: Path, epochs: int | None = None) -> str:
 
 
 if TYPE_CHECKING:
-    from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.estimators import MLPSurvival
+    from chainrule.estimators.base import MLPEstimator
     from chainrule.recipe.table_data import TableData
 
 
@@ -68,7 +69,7 @@ class RunTraining(Protocol):
         """The model, which is there from the start of the training on."""
 
     @property
-    def estimator(self) -> MLPClassifier | MLPRegressor | None:
+    def estimator(self) -> MLPEstimator | None:
         """The estimator that is fitted; None if none is."""
 
     def table(self, run: Prepared) -> TableData | None:
@@ -165,7 +166,7 @@ class TrainedRun(NamedTuple):
     parts: Parts
     history: History
     """of the whole run"""
-    estimator: MLPClassifier | MLPRegressor | None = None
+    estimator: MLPEstimator | None = None
     """the fitted estimator whose model it is; None for another one"""
 
     @property
@@ -187,6 +188,12 @@ class TrainedRun(NamedTuple):
     def is_average(self) -> bool:
         """Whether the estimator predicts an average of different networks."""
         return hasattr(self.estimator, "blend_")
+
+    @property
+    def survival(self) -> MLPSurvival | None:
+        """The estimator of times to an event; None for another one."""
+        made: Any = self.estimator
+        return made if hasattr(made, "predict_survival") else None
 
     @property
     def seconds(self) -> float:
@@ -211,7 +218,7 @@ class TrainedRun(NamedTuple):
             self.model.save(path)
             return
         from chainrule.estimators.fitted import save
-        from chainrule.recipe.table_data import LAYOUT, TABLE, TARGET
+        from chainrule.recipe.table_data import EVENT, LAYOUT, TABLE, TARGET
 
         extra: dict[str, Any] = {TARGET: table.target.name}
         settings = self.run.settings
@@ -219,6 +226,8 @@ class TrainedRun(NamedTuple):
             extra[LAYOUT] = {"header": settings.header, "sheet": settings.sheet}
         if table.form is not None and table.form.encoding is not None:
             extra |= table.form.to_metadata()
+        if table.target.event is not None:
+            extra[EVENT] = list(table.target.event)
         if self.estimator is not None:
             save(self.estimator, path, extra)
         else:

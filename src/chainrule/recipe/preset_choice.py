@@ -30,7 +30,7 @@ from chainrule.recipe.settings import ABOUT, NO_PRESET, Settings
 from chainrule.training.arguments import check_precision
 
 if TYPE_CHECKING:
-    from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.estimators.base import MLPEstimator
     from chainrule.recipe.columns import TargetColumn
 
 DEFAULT = "fast"
@@ -114,7 +114,7 @@ def plain(
     target: TargetColumn,
     rows: int,
     rising: Mapping[str, int] | None = None,
-) -> MLPClassifier | MLPRegressor:
+) -> MLPEstimator:
     """Return the estimator of a plain network, with the parameters of the settings. rows: those that it is fitted to.
 
     settings: resolved, and checked for a network.  rising: the directions of columns, `monotonic_cst`.
@@ -148,6 +148,8 @@ def plain(
         "scoring": "loss" if watches else None,
         "tol": 0.0,
     }
+    if target.event is not None:
+        return _valid(target, parameters)
     if target.is_number:
         return _valid(target, parameters | {"loss": build.make_loss(settings)})
     return _valid(target, parameters | {"label_smoothing": settings.label_smoothing} | _ordinal(settings))
@@ -157,7 +159,7 @@ def estimator(
     settings: Settings,
     target: TargetColumn,
     rising: Mapping[str, int] | None = None,
-) -> MLPClassifier | MLPRegressor:
+) -> MLPEstimator:
     """Return the estimator of a preset for a target, with the parameters of the settings.
 
     rising: the directions of columns, `monotonic_cst`.
@@ -183,7 +185,7 @@ def estimator(
         )
     if target.is_number and settings.label_smoothing:
         raise ConfigError(f"regression does not support label smoothing; omit {option('label_smoothing')}.")
-    if settings.positive is not None:
+    if settings.positive is not None and target.event is None:
         positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist())
     if settings.preset == BEST and settings.members is not None:
         raise ConfigError(f"{with_value('preset', BEST)} is already an average; omit {option('members')}.")
@@ -219,14 +221,15 @@ def _activation(settings: Settings) -> str:
     return "logistic" if settings.activation == "sigmoid" else settings.activation
 
 
-def _valid(target: TargetColumn, parameters: dict[str, Any]) -> MLPClassifier | MLPRegressor:
+def _valid(target: TargetColumn, parameters: dict[str, Any]) -> MLPEstimator:
     """Return the estimator of a target. Raises ConfigError for parameters that it does not take."""
     from sklearn.utils._param_validation import InvalidParameterError
 
-    from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.estimators import MLPClassifier, MLPRegressor, MLPSurvival
     from chainrule.fitting.held import check_parameters
 
-    made = MLPRegressor(**parameters) if target.is_number else MLPClassifier(**parameters)
+    of_numbers = MLPRegressor if target.event is None else MLPSurvival
+    made = of_numbers(**parameters) if target.is_number else MLPClassifier(**parameters)
     try:
         check_parameters(made)
     except InvalidParameterError as error:

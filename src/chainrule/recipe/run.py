@@ -26,7 +26,7 @@ from chainrule.errors import ChainruleError, ConfigError, option
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice
 from chainrule.recipe.data import Data, check_is_table, load
-from chainrule.recipe.judge import Judgement, decided, judge, positive_of
+from chainrule.recipe.judge import Judgement, decided, judge, judge_times, positive_of
 from chainrule.recipe.messages import told, with_value
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import DEMANDS, NAMES, TIES, Settings
@@ -206,7 +206,7 @@ def _prepared(
     resolved: the settings of a resumed run.  settings: the given ones, with the preset.
     """
     if not of_estimator:
-        for name in (*TIES, *DEMANDS, "exposure", "plan"):
+        for name in (*TIES, *DEMANDS, "exposure", "time_to_event", "event", "plan"):
             if getattr(given, name) is not None:
                 raise ConfigError(
                     f"{option(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "
@@ -286,14 +286,20 @@ def judged(
 
         offset = log_exposure(table.columns, table.exposure, table.test)
         outputs = found.model.outputs(parts.judged, engine=settings.engine) + offset
-    judgement = judge(
-        found.model,
-        parts.judged,
-        part=parts.judged_name,
-        positive=positive_of(found.model, settings.positive),
-        engine=settings.engine,
-        outputs=outputs,
-    )
+    if (estimator := found.survival) is not None and table is not None and found.data.test is not None:
+        from chainrule.tables.rows import rows_of
+
+        rows, y = rows_of(table.inputs, table.test), found.data.test.y
+        judgement = judge_times(estimator, rows, y, parts.judged_name)
+    else:
+        judgement = judge(
+            found.model,
+            parts.judged,
+            part=parts.judged_name,
+            positive=positive_of(found.model, settings.positive),
+            engine=settings.engine,
+            outputs=outputs,
+        )
     if table is not None:
         from chainrule.recipe import baselines
 

@@ -103,6 +103,7 @@ class Settings:
     groups, time: the columns of a table that say which rows belong together, and when each was: test rows and those
     held out for validation are whole groups, or what comes later.  gap: of an estimator, such as "24" or "36h".
     exposure: the column of what the amounts of the target are amounts of, which is no input.
+    time_to_event, event: the columns that say when each row was last seen, and whether its event came then.
     monotonic: the directions of columns, such as "area:+1,minutes:-1".  threshold: a probability, or the score that it
     maximizes.  costs: rows for each true class, such as "0,1/20,0"; see `recipe.demands`.
     preset: for a table, an estimator's `preset`, which provides everything that is not set; "none" for a plain network.
@@ -155,6 +156,8 @@ class Settings:
     time: str | None = setting(None, "presets", "table", "column")
     gap: str | None = setting(None, "presets", "table")
     exposure: str | None = setting(None, "presets", "table", "column")
+    time_to_event: str | None = setting(None, "presets", "table", "column")
+    event: str | None = setting(None, "presets", "table", "column")
     monotonic: str | None = setting(None, "presets")
     threshold: str | None = setting(None, "presets")
     costs: str | None = setting(None, "presets")

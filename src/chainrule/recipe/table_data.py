@@ -40,6 +40,7 @@ from chainrule.recipe.columns import (
     read_target,
     tied_rows,
 )
+from chainrule.recipe.events import read_event
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.text_form import TextForm
 from chainrule.tables import reading
@@ -54,9 +55,9 @@ from chainrule.training.fit import split_rows
 
 FEWEST_TOLD = 20
 """The minimum rows of a table for a remark that no two of them have the same number."""
-TARGET, TABLE, LAYOUT = "target_column", "table", "layout"
+TARGET, TABLE, LAYOUT, EVENT = "target_column", "table", "layout", "event"
 """The keys, in the metadata of a run's model file, of the target's name and, without an estimator, the preprocessor;
-and of where the table lay in its file, if a user said so."""
+of where the table lay in its file, if a user said so; and the column of events, with its value for one and for none."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def shown(value: object) -> str:
 
 def layout_of(settings: Settings) -> TableLayout:
     """Return where the settings of a run say that its table lies, and the columns that they name."""
-    named = (settings.target_column, settings.groups, settings.time)
+    named = (settings.target_column, settings.groups, settings.time, settings.time_to_event, settings.event)
     return TableLayout(
         *(settings.header, settings.sheet, tuple(name for name in named if name is not None)),
         decimals=Decimals(settings.decimal or ""),
@@ -184,7 +185,10 @@ def read(path: str | os.PathLike[str], settings: Settings) -> RunTable:
     Raises ConfigError if they name no target, or a column that does not exist.
     """
     columns = read_columns(path, layout_of(settings))
-    asked = settings.target_column
+    times = None
+    if settings.time_to_event is not None or settings.event is not None:
+        times = read_event(columns, settings, f"{path}")
+    asked = settings.target_column if times is None else times.name
     if asked is None:
         names = ", ".join(list(columns)[-4:])
         listed = f"it has {names}" if len(columns) <= 4 else f"its last are {names}"
@@ -196,11 +200,13 @@ def read(path: str | os.PathLike[str], settings: Settings) -> RunTable:
     form = TextForm.of(columns)
     out = excluded(settings.exclude_columns, columns, found, f"{path}")
     exposure = None if settings.exposure is None else pick(settings.exposure, columns, f"{path}", "exposure")
+    if times is not None and times.event is not None:
+        out.append(times.event.column)
     for each in {*out, tied.names.get("groups", found)} - {found, exposure}:
         del columns[each]
     if len(columns) < 2 + (exposure is not None):
         raise DataError(f"{path} has only the column {found!r}; other columns are needed to predict it.")
-    target = read_target(found, columns[found], f"{path}", settings.loss)
+    target = times or read_target(found, columns[found], f"{path}", settings.loss)
     if exposure is not None:
         kind = LOSSES.get(settings.loss or "")
         if kind is None or not issubclass(kind, LogLink):
@@ -242,7 +248,7 @@ def prepared(
     inputs = reading.read({name: values for name, values in columns.items() if name != target.name})
     weights = np.zeros(len(columns[target.name]))
     weights[target.rows[learned]] = 1.0
-    y = np.zeros(len(weights), target.y.dtype)  # rows of weight 0 have no effect
+    y = np.zeros((len(weights), *target.y.shape[1:]), target.y.dtype)  # rows of weight 0 have no effect
     y[target.rows] = target.y
     preprocessor.fit(inputs, y, sample_weight=weights)
     X = preprocessor.transform(inputs)

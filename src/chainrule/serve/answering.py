@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from chainrule.data.frames import places
 from chainrule.engines import Plan, check_precision, select
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
-from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRegressor, MLPSurvival
 from chainrule.fitting import covering
 from chainrule.fitting.held import as_fitted, result_of
 from chainrule.model import Ensemble, Model, load_any
@@ -291,6 +291,11 @@ def load(path: str | os.PathLike[str], name: str, precision: str | None = None) 
     schema: Schema
     predicts: Predicts
     estimator = averages.estimator_of(metadata, path)
+    if isinstance(estimator, MLPSurvival):
+        raise ConfigError(
+            f"{path} predicts times to an event, which serve does not answer; use chainrule predict, or "
+            "predict_survival in Python."
+        )
     if estimator is not None:
         schema, predicts = of_estimator(estimator, target, precision)
     else:

@@ -20,15 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length
 
-from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError, counted
 from chainrule.formulas.losses import Loss, SurvivalCrossEntropy
+from chainrule.formulas.survival import Numbers, PredictedSurvival, brier_times
 from chainrule.tables.rows import check_finite, check_no_moments, check_there, in_rows
 
-Numbers = NDArray[np.float64]
-LEAF = 128
-"""Up to so many rows all pairs are compared at once."""
 FEWEST, MOST, EVENTS_OF_A_KNOT = 5, 20, 20
 """The knots that are not asked for: one for so many events, but no fewer and no more than these."""
 FORM = (
@@ -47,38 +44,6 @@ MOMENTS = re.compile(r"(day|duration|hour|month|time|week|year)s?|followup|lifet
 def name_says(name: str, words: re.Pattern[str]) -> bool:
     """Return whether one of the words of a column's name is one of these."""
     return any(words.fullmatch(word.lower()) for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name))
-
-
-def hint_of_censoring(targets: object) -> None:
-    """Warn of two targets that are a time and whether something happened then, as survival analysis has them.
-
-    One of them has two values and the other no negative one. The names of both say so, or for a column of truth values
-    one of the names; truth values in rows without names need none. Nothing is said of other targets with two values.
-    """
-    y: Any = targets
-    names = [*map(str, getattr(y, "columns", ()))]
-    try:
-        has_rows = (
-            not names and isinstance(y, (list, tuple)) and len(y) > 0 and isinstance(y[0], (list, tuple))
-        )
-        each = [y[name] for name in y.columns] if names else [*zip(*y, strict=True)] if has_rows else []
-        columns = [np.asarray(column) for column in each if len(each) == 2]
-        are_truths = any(column.dtype.kind == "b" for column in columns)
-        columns = [column.astype(np.float64) for column in columns]
-    except (TypeError, ValueError, KeyError):
-        return
-    have_two = [bool(np.isin(column, (0.0, 1.0)).all()) for column in columns if column.ndim == 1]
-    if have_two not in ([True, False], [False, True]):
-        return
-    event, moment = have_two.index(True), have_two.index(False)
-    says = [bool(names) and name_says(names[k], of) for k, of in ((event, EVENTS), (moment, MOMENTS))]
-    if (columns[moment] >= 0).all() and (all(says) or (are_truths and (any(says) or not names))):
-        shown = f" ({names[moment]}, {names[event]})" if names else ""
-        hints.give(
-            f"y has a time and whether something happened then{shown}, as in survival analysis: two numbers are "
-            "predicted, each by itself. MLPSurvival predicts when it happens, and learns also from rows where it has "
-            "not happened yet."
-        )
 
 
 def read_times(y: object, name: str = "y") -> Numbers:
@@ -131,6 +96,13 @@ def _is_event(column: Any) -> bool:
         return bool(np.isin(np.asarray(column).astype(np.float64), (0.0, 1.0)).all())
     except (TypeError, ValueError):
         return False
+
+
+@dataclass(frozen=True)
+class After:
+    """That the event comes after a time, whose probability is explained."""
+
+    time: float
 
 
 @dataclass(frozen=True)
@@ -276,74 +248,17 @@ class Times:
         rest = before[:, -1] * p[:, -1] * max(0.0, horizon - self.knots[-1])
         return np.asarray((before * self.widths * area).sum(1) + rest)
 
+    def said(self, p: NDArray[Any], y: Numbers) -> PredictedSurvival:
+        """Return what probabilities (n, K) say of rows with times and events (n, 2)."""
+        at = brier_times(y)
+        own = np.exp((self.passed(y[:, 0]) * np.log(np.maximum(p, np.finfo(np.float64).tiny))).sum(1))
+        return PredictedSurvival(self.restricted_mean(p, self.knots[-1]), own, at, self.survival(p, at))
+
     def _before(self, p: NDArray[Any]) -> Numbers:
         """Return S at the begin of each interval (n, K)."""
         found = np.ones(p.shape)
         np.cumprod(p[:, :-1], 1, np.float64, out=found[:, 1:])
         return found
-
-    @staticmethod
-    def came_by(y: Numbers, time: float) -> tuple[float, float]:
-        """Return the share of rows whose event came by a time, 1 - S, and how many uncensored rows would say as much.
-
-        S is the product over the times of events of 1 - events / rows that were still there, of Kaplan and Meier; the
-        number is S (1 - S) over its variance by Greenwood.  y: times and events (n, 2).
-        Source: Kaplan, Meier, Nonparametric estimation from incomplete observations, 1958.
-        """
-        at, events = np.unique(y[(y[:, 1] > 0) & (y[:, 0] <= time), 0], return_counts=True)
-        there = len(y) - np.searchsorted(np.sort(y[:, 0]), at)
-        survival = float(np.prod(1 - events / there))
-        if not 0 < survival < 1:
-            return 1 - survival, max(1.0, float(events.sum() + (y[:, 0] >= time).sum()))
-        return 1 - survival, float((1 - survival) / survival / np.sum(events / (there * (there - events))))
-
-    @staticmethod
-    def concordance(y: Numbers, later: Numbers, weight: Numbers | None = None) -> float:
-        """Return Harrell's c: of the pairs whose order is known, the share whose order is predicted; ties count half.
-
-        The order of two rows is known if the earlier of their times is that of an event, and at the same time if one of
-        them has the event and the other has not.
-
-        y: times and events (n, 2).  later: (n,) the larger, the later the event is predicted.
-        weight: (n,) a pair counts by the product of its two.  Raises DataError without such a pair.
-        Source: Harrell, Califf, Pryor, Lee, Rosati, Evaluating the yield of medical tests, JAMA 247 (1982).
-        """
-        moments = np.unique(y[:, 0], return_inverse=True)[1].reshape(-1)
-        key = 2 * moments + (y[:, 1] == 0)
-        order = np.argsort(key, kind="stable")
-        key, later, event = key[order], later[order], y[order, 1] > 0
-        weight = np.ones(len(y)) if weight is None else weight[order]
-
-        def count(low: int, high: int) -> Numbers:
-            """Return the weights of all pairs of these rows, and of those in the predicted order."""
-            if high - low <= LEAF:
-                own, known = slice(low, high), key[low:high, None] < key[low:high]
-                pairs = weight[own, None] * weight[own] * (known & event[own, None])
-                right = (np.sign(later[own] - later[own, None]) + 1) / 2
-                return np.array([pairs.sum(), (pairs * right).sum()])
-            if key[low] == key[high - 1]:
-                return np.zeros(2)
-            middle = key[(low + high) // 2]
-            cut = int(np.searchsorted(key, middle))
-            cut = cut if cut > low else int(np.searchsorted(key, middle, "right"))
-            first, second = (
-                np.flatnonzero(event[low:cut]) + low,
-                np.arange(cut, high)[np.argsort(later[cut:high])],
-            )
-            sums = np.append(0.0, np.cumsum(weight[second]))
-            beyond = [
-                sums[-1] - sums[np.searchsorted(later[second], later[first], side)]
-                for side in ("left", "right")
-            ]
-            across = np.array([sums[-1] * weight[first].sum(), weight[first] @ (beyond[0] + beyond[1]) / 2])
-            return across + count(low, cut) + count(cut, high)
-
-        pairs, right = count(0, len(y))
-        if not pairs:
-            raise DataError(
-                "no two rows of y have a known order, so there is nothing to score; pass rows with events."
-            )
-        return float(right / pairs)
 
 
 def checked_knots(knots: Any) -> tuple[float, ...]:

@@ -57,10 +57,12 @@ def averaged(
     found: Model | Ensemble, metadata: Mapping[str, Any], file: Path
 ) -> MLPClassifier | MLPRegressor | None:
     """Return the estimator of a file that predicts by several networks; None for one network."""
+    from chainrule.estimators import MLPSurvival
     from chainrule.recipe import averages  # which takes its time to import
 
     find = averages.estimator_of if isinstance(found, Ensemble) else averages.in_file
-    return find(metadata, file)
+    made = find(metadata, file)
+    return None if isinstance(made, MLPSurvival) else made
 
 
 def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data | None:

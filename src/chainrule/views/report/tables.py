@@ -104,7 +104,9 @@ def contenders(run: TableRun) -> str:
         (
             words.tables.MODELS[each.model],
             shown[k],
-            f"{100 * (values[k] / constant - 1):+.1f} %" if constant and each.model != "constant" else "",
+            f"{100 * (values[k] / constant - 1):+.1f} %"
+            if constant and each.model != run.comparison.constant
+            else "",
         )
         for k, each in sorted(
             enumerate(run.comparison.models), key=lambda pair: np.nan_to_num(values[pair[0]], nan=np.inf)
@@ -128,7 +130,7 @@ def compared(run: TableRun) -> str:
         (said.MODELS[each.model], *told, f"{each.seconds:.1f}")
         for each, *told in zip(comparison.models, *shown, strict=True)
     ]
-    notes = [said.compared(comparison.rows, comparison.groups)]
+    notes = [said.compared(comparison.rows, comparison.groups, comparison.constant)]
     if run.deciding is not None:
         notes.append(said.COMPARED_BY_LIKELIEST)
     return section(said.COMPARISON, table(heads, rows), paragraphs(notes))

@@ -114,7 +114,8 @@ def _limits(run: RunCard) -> Iterator[str]:
 def _use(run: RunCard) -> Iterator[str]:
     said, kind = words.card, ""
     if run.is_table:
-        kind = "MLPRegressor" if run.task == "regression" else "MLPClassifier"
+        kinds = {"regression": "MLPRegressor", "survival": "MLPSurvival"}
+        kind = kinds.get(run.task, "MLPClassifier")
     yield f"{said.IN_PYTHON}\n\n```python\n{_code_to_load(kind, run.file)}\n```"
     commands = _commands_of(run.file, "rows.csv" if run.is_table else "digits.png")
     yield "\n".join([f"{said.ELSEWHERE}\n", "```console", *commands, "```"])

@@ -72,7 +72,7 @@ def headlines(
         return [*found, Headline(words.model.of_part(part, chief), figure(chief, metrics[chief]))]
     by = comparison.verdict
     assert by.constant is not None
-    both = said.always_the_same(figure(by.metric, by.constant)) + said.LESS_IS_BETTER
+    both = said.always_the_same(figure(by.metric, by.constant), comparison.constant) + said.LESS_IS_BETTER
     is_good = by.network < by.constant
     found.append(Headline(words.model.of_part(part, by.metric), figure(by.metric, by.network), both, is_good))
     if by.accuracy_of_constant is not None:

@@ -35,13 +35,12 @@ def subtitle(task: str, networks: int, parameters: int, data: str) -> str:
             f"An average of {networks:,} fully connected networks", f"{networks:,} 個全連接神經網路的平均"
         )
     )
-    kind = (
-        say("numbers", "數值")
-        if task == "regression"
-        else say("labels", "標籤")
-        if task == "multilabel"
-        else say("classes", "類別")
-    )
+    kinds = {
+        "regression": say("numbers", "數值"),
+        "survival": say("when an event comes", "事件發生的時間"),
+        "multilabel": say("labels", "標籤"),
+    }
+    kind = kinds.get(task, say("classes", "類別"))
     return say(
         f"{what} of {parameters_of(parameters)}, which predicts {kind}. Trained on {data} with Chainrule.",
         f"{what}，共 {parameters:,} 個參數，用來預測{kind}。以 Chainrule 在 {data} 上訓練。",

@@ -26,6 +26,13 @@ FIGURES = {
     "upper": say("upper", "上限"),
 }
 """The names of the columns of predicted numbers."""
+MEDIAN = say("median", "中位數")
+ABOUT_TIMES = say(
+    "S(t): the probability that the event comes after t. The median is where S is 1/2, inf where S stays above; "
+    "the mean is that of the time until the last event of the training.",
+    "S(t)：事件在 t 之後才發生的機率。中位數是 S 為 1/2 的時間，S 一直較高時為 inf；平均只計到訓練資料的最後一個事件。",
+)
+"""What is said below predicted times to an event."""
 HELD_OUT, OTHERS = say(
     ("--part validation evaluates the held-out ones", "--part test evaluates others"),
     ("加上 --part validation 可用保留的樣本評估", "加上 --part test 可用其他樣本評估"),

@@ -31,7 +31,10 @@ _FEASTS = {"easter": say("Easter", "復活節"), "moon": say("the lunar new year
 YES, NO, NONE, NOTHING = say(("yes", "no", "none", "-"), ("是", "否", "無", "-"))
 UNDEFINED = say("undefined", "未定義")
 ACRONYMS = say(
-    {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "d2": "D²"},
+    {
+        **{"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "d2": "D²"},
+        **{"integrated_brier": "integrated Brier score", "d_calibration": "D-calibration (p)"},
+    },
     {
         "f1": "F1 分數",
         "auc": "AUC",
@@ -46,6 +49,9 @@ ACRONYMS = say(
         "average_precision": "平均精確率",
         "log_loss": "對數損失",
         "rank_error": "名次誤差",
+        "integrated_brier": "積分 Brier 分數",
+        "concordance": "一致性指標",
+        "d_calibration": "D 校準（p）",
         "precision": "精確率",
         "recall": "召回率",
         "loss": "損失",

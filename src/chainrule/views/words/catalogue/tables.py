@@ -121,6 +121,7 @@ MODELS = {
     "constant": say("always the same", "永遠相同的答案"),
     "linear": say("linear model", "線性模型"),
     "boosting": say("boosted trees", "梯度提升樹"),
+    "kaplan_meier": say("the same curve for all (Kaplan-Meier)", "所有列共用一條曲線（Kaplan-Meier）"),
 }
 REASONS = {
     "asked": say(", as the loss asks", "，依損失函數的要求"),
@@ -176,6 +177,15 @@ def numbers(why: str) -> str:
     return say(f"a number (regression){REASONS.get(why, '')}", f"一個數字（迴歸）{REASONS.get(why, '')}")
 
 
+def times(column: str, label: str, events: int, rows: int) -> str:
+    """What is predicted of times to an event. column: the one that says whether it came.  label: its value then."""
+    return say(
+        f"when the event comes, which is {column} = {label!r}: {events:,} of {counted(rows, 'row')} have it, the "
+        "others are censored",
+        f"事件發生的時間，事件是 {column} =「{label}」：{rows:,} 列中有 {events:,} 列發生，其餘為設限資料",
+    )
+
+
 def classes(why: str, labels: Sequence[str]) -> str:
     """What is predicted where the targets are classes."""
     shown = say(
@@ -216,16 +226,24 @@ def held_out_by(names: Mapping[str, str], gap: float | str) -> str:
     )
 
 
-def same_rows(rows: int) -> str:
-    """What the simpler models learned from."""
+def same_rows(rows: int, simplest: str = "constant") -> str:
+    """What the simpler models learned from. simplest: the first of them."""
+    if simplest == "kaplan_meier":
+        return say(f": the curve of {rows:,} training rows", f"：{rows:,} 個訓練列的曲線")
     return say(
         f": scikit-learn's models, from {rows:,} rows of the same inputs",
         f"：scikit-learn 的模型，以相同輸入的 {rows:,} 列訓練",
     )
 
 
-def compared(rows: int, groups: int | None) -> str:
+def compared(rows: int, groups: int | None, simplest: str = "constant") -> str:
     """What the table of models shows. groups: of the test rows; None where each row counts by itself."""
+    if simplest == "kaplan_meier":
+        return say(
+            f"The same rows judge both. The same curve for all is the estimate of Kaplan and Meier from "
+            f"{counted(rows, 'row')}.",
+            f"兩者都以相同的資料列評估。共用的曲線是以 {rows:,} 列計算的 Kaplan-Meier 估計。",
+        )
     of_groups = ""
     if groups is not None:
         of_groups = say(

@@ -24,6 +24,14 @@ IS_BETTER = {
 
 def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
     """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
+    if model == "kaplan_meier":
+        same = code == "nothing"
+        return say(
+            f"This network is {'not clearly ' * same}better than the same curve for all (Kaplan-Meier): {metric} "
+            f"{network} and {other}{': these columns say little about when the event comes' * same}.",
+            f"這個網路{'沒有明顯' * same}勝過所有列共用一條曲線（Kaplan-Meier）：{metric} 為 {network} 與 {other}"
+            f"{'：這些欄位幾乎無法說明事件何時發生' * same}。",
+        )
     if code == "nothing":
         return say(
             f"No model is clearly better than always the same answer ({metric} {network} and {other}): these columns "
@@ -52,9 +60,9 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     )
 
 
-def always_the_same(figure: str) -> str:
+def always_the_same(figure: str, model: str = "constant") -> str:
     """A metric of the constant model, beside that of a network."""
-    return say(f"{MODELS['constant']}: {figure}", f"{MODELS['constant']}為 {figure}")
+    return say(f"{MODELS[model]}: {figure}", f"{MODELS[model]}為 {figure}")
 
 
 def poor_labels(accuracy: str, constant: str) -> str:
