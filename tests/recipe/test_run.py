@@ -171,6 +171,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("time", "y", "time is for a table in memory"),
     ("gap", "3", "gap is for a table in memory"),
     ("exposure", "y", "exposure is for a table in memory"),
+    ("time_to_event", "y", "time_to_event is for a table in memory"),
+    ("event", "y", "event is for a table in memory"),
     ("monotonic", "a:+1", "monotonic is for a table in memory"),
     ("threshold", "f1", "threshold is for a table in memory"),
     ("costs", "0,1/1,0", "costs is for a table in memory"),

@@ -63,6 +63,23 @@ _SAID = {
         "{} 必須大於 0，但{}不是（{}）；請略過沒有曝險量的列，或修正它們。"
     ),
     "{} is for a loss of amounts; pass {}, one of {}.": "{} 需要以數量為目標的損失；請傳入 {}，可為 {}。",
+    # of times to an event
+    "--time is for times to an event, and {} predicts something else; omit it.": (
+        "--time 用於事件發生的時間，{} 預測的是別的；請省略。"
+    ),
+    "--times is for times to an event, and {} predicts something else; omit it.": (
+        "--times 用於事件發生的時間，{} 預測的是別的；請省略。"
+    ),
+    "of times to an event, explain prints what each column adds; omit --out and --true.": (
+        "對於事件發生的時間，explain 只印出各欄位的影響；請省略 --out 與 --true。"
+    ),
+    "--interval is of numbers and classes; of times to an event, --times has the curve.": (
+        "--interval 用於數值與類別；事件發生的時間請用 --times 取得曲線。"
+    ),
+    "--explain of times to an event explains a probability; name its time with --times.": (
+        "對於事件發生的時間，--explain 說明的是機率；請用 --times 指定時間。"
+    ),
+    "--times must be numbers, such as 30,90,365, not {}.": "--times 必須是數字，例如 30,90,365，而不是 {}。",
     "{} lacks the column {}, the exposure of the amounts; add it.": "{} 沒有欄位 {}（數量的曝險量）；請加入。",
     "{} must be numbers, and has {}; convert it.": "{} 必須是數字，但內容是 {}；請轉換。",
     "{} is missing in {} of {} rows, the first of them row {}; fill it in, or omit these rows.": (
