@@ -141,7 +141,7 @@ CASES = [
     ),
     (("predict", "run", "nowhere.npy"), "nowhere.npy does not exist"),
     (("predict", "run", "nowhere"), "nowhere does not exist"),
-    (("predict", "run", "table.csv"), "was trained on an array"),
+    (("predict", "run", "table.csv"), "2 features"),
     (("predict", "run", "run/history.json"), "is not an input"),
     (("predict", "run", "wide.npy"), "7 features"),
     (("predict", "run", "none.npy"), "no samples"),

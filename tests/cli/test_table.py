@@ -622,7 +622,7 @@ def test_a_model_of_a_table_and_one_of_an_array_refuse_each_other_s_inputs(comma
     command("train", tables["numbers"], "--out", "array", *FAST)
     np.save(tmp_path / "x.npy", np.zeros((2, 6)))
     assert "was trained on one" in command("predict", "run", "x.npy", code=2).stderr
-    assert "trained on an array" in command("predict", "array", "houses.csv", code=2).stderr
+    assert "encode text as numbers" in command("predict", "array", "houses.csv", code=2).stderr
     assert "trained on an array" in command("evaluate", "array", "houses.csv", code=2).stderr
     few = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
     write(tmp_path / "few.csv", few)

@@ -87,6 +87,17 @@ _SAID = {
     ),
     "in {} of {} rows, the first of them row {}": "在 {1} 列中有 {0} 列（第一個是第 {2} 列）",
     # what reading a table warns of
+    "column {} has codes whose leading zeros are lost, and which are read as those of training with zeros; read the "
+    "column as text.": "欄位 {} 的代碼少了開頭的零，已視為訓練時有零的代碼；請以文字讀取這個欄位。",
+    "column {} has texts that say neither true nor false, and had only {} in training; such cells count as missing. "
+    "Correct them, or leave them empty.": (
+        "欄位 {} 有既非真也非假的文字，而訓練時只有 {}；這些儲存格視為缺失。請修正它們，或留空。"
+    ),
+    "column {} has numbers with different signs, such as {} and {}, which are read without them; write all in one "
+    "unit.": "欄位 {} 的數字帶有不同的符號，例如 {} 與 {}，讀取時略過了這些符號；請全部改用同一種單位。",
+    "bounds needs the preparation of the table, which {} lacks; train it with a preset.": (
+        "bounds 需要表格的前處理，而 {} 沒有；請用 preset 訓練。"
+    ),
     "{}: the sheet {} is read, not {}.": "{}：讀取的是工作表 {}，不是 {}。",
     "{}: the header is in row {}; {}.": "{}：標題在第 {} 列；{}。",
     "the {} above it {} skipped": "略過了它上方的列",
