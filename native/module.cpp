@@ -13,6 +13,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "chain.h"
 #include "distort.h"
 #include "engine.h"
 #include "faults.h"
@@ -34,7 +35,7 @@ using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::c
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Slopes = nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Images = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+using Given = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using Maps = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Streams = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<nb::ro, nb::device::cpu>;
@@ -107,6 +108,7 @@ struct Choice {
     decltype(&baseline::check<float>) check_float, check_double;
     decltype(&baseline::layout_of) layout_of;
     decltype(&baseline::distort) distort;
+    decltype(&baseline::derive<float>) derive_float, derive_double;
     decltype(&baseline::make_integers) make_integers;
 };
 
@@ -121,7 +123,7 @@ const std::vector<Choice>& choices() {
         std::vector<Choice> found;
         [[maybe_unused]] const Processor& here = ::here();
         [[maybe_unused]] const IntegerProducts pairs = IntegerProducts::pairs, best = here.vnni ? IntegerProducts::quads : pairs;
-#define CHAINRULE_OF(isa) isa::make<float>, isa::make<double>, isa::check<float>, isa::check<double>, isa::layout_of, isa::distort, isa::make_integers
+#define CHAINRULE_OF(isa) isa::make<float>, isa::make<double>, isa::check<float>, isa::check<double>, isa::layout_of, isa::distort, isa::derive<float>, isa::derive<double>, isa::make_integers
 #if defined(CHAINRULE_HAS_avx512) && defined(CHAINRULE_PAIRS)
         found.push_back({"avx512bf16", here.avx512bf16, Products::pairs, best, CHAINRULE_OF(avx512)});  // AVX-512's engine, as the next two
 #endif
@@ -171,7 +173,7 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
 }
 
 // Distorts images (n, height * width * channels) into `out` of their type, by maps (n, 6) and random streams (n,).
-void distort(const std::string& isa, const Images& in, const Any& out, const std::vector<int64_t>& shape, const Maps& maps,
+void distort(const std::string& isa, const Given& in, const Any& out, const std::vector<int64_t>& shape, const Maps& maps,
              const Streams& streams, const std::vector<float>& taps, double alpha, uint32_t key, double fill, bool is_nearest, int threads) {
     const bool is_image = shape.size() == 3 && std::all_of(shape.begin(), shape.end(), [](int64_t side) { return side > 0; });
     const bool fits = is_image && in.ndim() == 2 && static_cast<int64_t>(in.shape(1)) == shape[0] * shape[1] * shape[2] && out.ndim() == 2 &&
@@ -551,6 +553,40 @@ class PyIntegers {
     std::unique_ptr<IntegerNet> net_;
 };
 
+// Derivatives of a chain of dense layers by its inputs (chain.h).
+class PyChain {
+   public:
+    using Layer = std::tuple<int64_t, int64_t, int64_t, int64_t, int, double>;  // K, N, W, b, function, c
+
+    PyChain(const std::string& isa, const std::vector<Layer>& layers, int64_t size) : choice_(chosen(isa)), size_(size) {
+        for (const auto& [K, N, W, b, function, c] : layers) {
+            require(K > 0 && N > 0 && K <= size / N && W >= 0 && W <= size - K * N && b >= -1 && b <= size - N && (layers_.empty() || layers_.back().N == K),
+                    "layers of a chain that do not fit each other");
+            layers_.push_back({K, N, W, b, member<Activation>(function), c});
+        }
+        require(!layers_.empty(), "a chain without layers");
+    }
+
+    // out (n, k, K), or twice (n, k, K, K), for X (n, K) and vectors u (1, k, N) or (n, k, N), all of theta's type.
+    void derive(const Given& theta, const Given& X, const Given& u, bool twice, const Any& out, int threads) const {
+        const auto n = static_cast<int64_t>(X.size()) / layers_.front().K, K = layers_.front().K, N = layers_.back().N;
+        const auto k = u.ndim() == 3 ? static_cast<int64_t>(u.shape(1)) : 0;
+        const bool is_for_each_row = u.ndim() == 3 && u.shape(0) != 1, is_double = theta.dtype() == nb::dtype<double>();
+        bool fits = static_cast<int64_t>(theta.size()) == size_ && static_cast<int64_t>(X.size()) == n * K && threads > 0;
+        fits &= static_cast<int64_t>(u.size()) == (is_for_each_row ? n : 1) * k * N && static_cast<int64_t>(out.size()) == n * k * (twice ? K * K : K);
+        const auto type = is_double ? nb::dtype<double>() : nb::dtype<float>();
+        fits &= theta.dtype() == type && X.dtype() == type && u.dtype() == type && out.dtype() == type;
+        if (!fits) throw std::invalid_argument("arrays that do not fit the chain");
+        const nb::gil_scoped_release released;
+        (is_double ? choice_.derive_double : choice_.derive_float)(layers_, {theta.data(), X.data(), n, u.data(), is_for_each_row, k, twice, out.data()}, threads);
+    }
+
+   private:
+    const Choice& choice_;
+    const int64_t size_;
+    std::vector<ChainLayer> layers_;
+};
+
 // plan_fault of faults.h, for the tests; the place none cancels the plan.
 void plan_named_fault(const std::string& place, const std::string& fault, int64_t first, int64_t times) {
     const auto number = [](const auto& names, const std::string& name) {
@@ -659,4 +695,7 @@ NB_MODULE(_native, m) {
         .def(nb::init<const std::string&, double, const std::vector<PyIntegers::Layer>&, const PyIntegers::Floats&>(), nb::kw_only(), "isa"_a,
              "scale"_a, "layers"_a, "numbers"_a)
         .def("predict", &PyIntegers::predict);
+    nb::class_<PyChain>(m, "Chain")
+        .def(nb::init<const std::string&, const std::vector<PyChain::Layer>&, int64_t>(), nb::kw_only(), "isa"_a, "layers"_a, "size"_a)
+        .def("derive", &PyChain::derive);
 }

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
 from chainrule import Dense, Layer, Model, Network, Residual, Skip, Tanh
+from chainrule.engines import NativeEngine, native
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.formulas import losses
 from chainrule.formulas.layers import ACTIVATIONS, Context
@@ -221,10 +222,60 @@ def test_any_number_of_rows_in_one_pass(rows: int, inputs: int, outputs: int, nu
     X = np.random.default_rng(rows).normal(size=(rows, inputs))
     whole = [model.jacobian(X), model.hessian(X), model.hessian_vector_product(X, X)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chainrule.trained.derivatives.NUMBERS_PER_PASS", numbers)
+        for name in ("NUMBERS_PER_PASS", "NUMBERS_PER_CALL"):
+            patch.setattr(f"chainrule.trained.derivatives.{name}", numbers)
         parts = [model.jacobian(X), model.hessian(X), model.hessian_vector_product(X, X)]
     for one, other in zip(whole, parts, strict=True):
         assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+# --- the kernels
+
+
+class Same(Layer):
+    """The identity, which the kernels do not know: a network with it is differentiated by the layers' formulas."""
+
+    is_affine = True
+
+    def forward(self, params: Any, a: Any, ctx: Any) -> tuple[Any, Any]:
+        return a, None
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Any) -> tuple[Any, Any]:
+        return (), delta
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Any) -> Any:
+        return a_dot
+
+
+WIDTHS = [(2, 3), (4, 16, 1), (40, 50, 7, 3), (3, 5, 90), (3, 300, 260, 2)]
+"""Of one layer, within and beyond a vector and a panel, with more outputs than inputs, and beyond a cache block."""
+
+
+@pytest.mark.skipif(native.REASON is not None, reason="the native engine was not built")
+@pytest.mark.parametrize("widths", WIDTHS, ids=repr)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "silu", "softplus"])
+def test_the_kernels_agree_with_the_layers(
+    widths: tuple[int, ...], activation: str, monkeypatch: pytest.MonkeyPatch
+):
+    """On each instruction set, with one thread and two, behind columns that are scaled, with vectors of each row."""
+    body = [each for width in widths[1:-1] for each in (Dense(width), ACTIVATIONS[activation]())]
+    layers = [c.Rescale(0.5, 0.1), *body, Dense(widths[-1])]
+    random = np.random.default_rng(0)
+    for n in (1, 30):
+        X, U = random.normal(size=(n, widths[0])), random.normal(size=(n, widths[-1]))
+        found = {}
+        for isa in (None, *native._native.instruction_sets()):
+            model = drawn(widths[0], [*layers, Same()] if isa is None else layers)
+            model.theta *= 0.3
+            monkeypatch.setenv("CHAINRULE_ISA", isa or native._native.instruction_sets()[0])
+            for threads in (1, 2):
+                monkeypatch.setattr(NativeEngine, "workers", lambda engine, threads=threads: threads)
+                monkeypatch.setattr("chainrule.trained.derivatives.WORTH_A_THREAD", 0)
+                found[isa, threads] = model.jacobian(X), model.hessian(X), model.vector_jacobian_product(X, U)
+        first = found.pop((None, 1))
+        for each in found.values():
+            for one, other in zip(each, first, strict=True):
+                assert_allclose(one, other, rtol=1e-10, atol=1e-12 * max(1.0, np.abs(other).max()))
 
 
 # --- other libraries

@@ -2,9 +2,10 @@
 
     J_ki = d f_k / d x_i (outputs, inputs)          H_kij = d^2 f_k / d x_i d x_j (outputs, inputs, inputs)
 
-by the layers' own `pullback`, `pushforward` and `pullback_tangent`, in prediction mode: with the running statistics of
-batch norm, without dropout. At a kink f' is the one of training (0 for ReLU at 0) and f'' is 0, so a network that is
-linear between its kinks has a Hessian of 0. The derivative by a code of an `Embedding` is 0.
+by the layers' own `pullback`, `pushforward` and `pullback_tangent`, or of a chain of dense layers by the kernels of
+native/derivatives.h, in prediction mode: with the running statistics of batch norm, without dropout. At a kink f' is
+the one of training (0 for ReLU at 0) and f'' is 0, so a network that is linear between its kinks has a Hessian of 0.
+The derivative by a code of an `Embedding` is 0.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from chainrule.core.arrays import Array, Cache, Params, RowsLike, by_matrix
 from chainrule.core.settings import check_choice
 from chainrule.data.checks import as_array
 from chainrule.data.samples import TargetScale, dense, side_by_side
+from chainrule.engines import NativeEngine
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.formulas.activations import sigmoid
 from chainrule.formulas.layers import (
@@ -36,6 +38,11 @@ from chainrule.network import backprop, tree
 from chainrule.network.network import Network
 from chainrule.trained.prediction import PredictionMixin
 
+NATIVE = NativeEngine()
+NUMBERS_PER_CALL = 1 << 25
+"""The maximum number of derivatives in one call of the kernels, after which an interrupt is seen."""
+WORTH_A_THREAD = 1 << 21
+"""The multiplications from which several threads are worth asking for."""
 NUMBERS_PER_PASS = 1 << 20
 """The maximum number of derivatives by the outputs of the widest layer in one pass."""
 ANSWERS = {"outputs": False, "answer": True}
@@ -206,19 +213,31 @@ class Differentiable(NamedTuple):
     """f of each row of X: a chain of links, and the vectors that choose f among the outputs of the last one."""
 
     links: tuple[Link, ...]
-    params: tuple[Any, ...]
     ctx: Context
     chosen: NDArray[Any]  # (1, k, fan_out)
     X: Any  # (n, inputs)
+    chain: Any
+    """the kernels' derivatives of the network behind its head, None for none"""
+    network: Network
+    theta: NDArray[Any]
+    head: int
+    """the number of links in front that change each input alone"""
+    tail: tuple[Any, ...]
+    """the parameters of the links behind the network"""
+
+    @property
+    def params(self) -> tuple[Any, ...]:
+        """The parameters of all links, which the kernels alone do not need."""
+        return (*self.network.unflatten(self.theta), *self.tail)
 
     def jacobian(self) -> NDArray[Any]:
         """Compute J (n, k, inputs)."""
-        return self._in_passes(backprop.pullback, (self._k, self._inputs), self._k, self.chosen)
+        return self._pulled(self.chosen)
 
     def vector_jacobian(self, U: object) -> NDArray[Any]:
         """Compute sum_k u_k J_k (n, inputs), for U (n, k)."""
         delta = self._vectors(U, self._k, "U", "output")[:, None] @ self.chosen
-        return self._in_passes(backprop.pullback, (1, self._inputs), 1, delta)[:, 0]
+        return self._pulled(delta)[:, 0]
 
     def jacobian_vector(self, V: object) -> NDArray[Any]:
         """Compute sum_i J_i v_i (n, k), for V (n, inputs)."""
@@ -229,6 +248,8 @@ class Differentiable(NamedTuple):
     def hessian(self) -> NDArray[Any]:
         """Compute H (n, k, inputs, inputs)."""
         k, m = self._k, self._inputs
+        if self.chain is not None:
+            return self._by_kernels(self.chosen, twice=True)
         axes = np.eye(m, dtype=self.chosen.dtype)[None]
         return self._in_passes(hessian, (k, m, m), k * m, self.chosen, axes)
 
@@ -237,6 +258,35 @@ class Differentiable(NamedTuple):
         a_dot, shape = self._vectors(V, self._inputs, "V", "input")[:, None], (self._k, 1, self._inputs)
         made = self._in_passes(backprop.pullback_tangent, shape, self._k, self.chosen, a_dot)
         return made[:, :, 0]
+
+    def _pulled(self, delta: NDArray[Any]) -> NDArray[Any]:
+        """Compute J^T delta (n, k, inputs), for delta (1 or n, k, outputs)."""
+        if self.chain is not None:
+            return self._by_kernels(delta)
+        return self._in_passes(backprop.pullback, (delta.shape[1], self._inputs), delta.shape[1], delta)
+
+    def _by_kernels(self, delta: NDArray[Any], twice: bool = False) -> NDArray[Any]:
+        """Compute J^T delta, or twice its derivatives, by the chain."""
+        n, k, m, dtype = self.X.shape[0], delta.shape[1], self._inputs, self.chosen.dtype
+        links, none = self.links[len(self.links) - len(self.tail) :], (None,) * len(self.tail)
+        delta = backprop.pullback(links, self.tail, none, delta, self.ctx, len(delta))
+        found = np.empty((n, k, m, m) if twice else (n, k, m), dtype)
+        size = max(1, NUMBERS_PER_CALL * n // max(1, found.size))
+        threads = NATIVE.workers() if found.size // m * self.theta.size > WORTH_A_THREAD else 1
+        for start in range(0, n, size):
+            rows = slice(start, start + size)
+            a, slopes = dense(self.X[rows], dtype), None
+            if self.head:
+                some = self.links[: self.head], self.params[: self.head]
+                with np.errstate(all="ignore"):  # overflow is visible in the result
+                    a, caches = backprop.forward(*some, a, self.ctx)
+                slopes = backprop.pullback(*some, caches, np.ones((1, 1, m), dtype), self.ctx, len(a))
+            part = found[rows]
+            u = np.ascontiguousarray(delta if len(delta) == 1 else delta[rows])
+            self.chain.derive(self.theta, np.ascontiguousarray(a), u, twice, part, threads)
+            if slopes is not None:
+                part *= slopes if not twice else slopes[..., None, :] * slopes[..., None]
+        return found
 
     @property
     def _k(self) -> int:
@@ -254,7 +304,7 @@ class Differentiable(NamedTuple):
         count: the vectors of each row that it passes on.  vectors: its arguments, (n, ...), or (1, ...) for all rows.
         """
         widest = max(self._inputs, *(link.fan_out for link in tree.walk(self.links)))
-        size, n = max(1, NUMBERS_PER_PASS // (count * widest)), self.X.shape[0]
+        size, n, params = max(1, NUMBERS_PER_PASS // (count * widest)), self.X.shape[0], self.params
         found = np.empty((n, *shape), self.chosen.dtype)
         for start in range(0, n, size):
             rows = slice(start, start + size)
@@ -262,8 +312,8 @@ class Differentiable(NamedTuple):
             own = (each if len(each) == 1 else each[rows] for each in vectors)
             try:
                 with np.errstate(all="ignore"):  # overflow is visible in the result
-                    _, caches = backprop.forward(self.links, self.params, a, self.ctx)
-                    made = walk(self.links, self.params, caches, *own, self.ctx, len(a))
+                    _, caches = backprop.forward(self.links, params, a, self.ctx)
+                    made = walk(self.links, params, caches, *own, self.ctx, len(a))
             except NotImplementedError as error:
                 raise ConfigError(f"this derivative needs more of a custom layer: {error}") from error
             if len(a) == n and made is not None and made.shape == found.shape:
@@ -314,14 +364,20 @@ def differentiable(model: PredictionMixin, X: RowsLike, of: str, outputs: Any) -
     """Return f as a function of checked rows X. of, outputs: as in `Trained.jacobian`."""
     network, dtype = model.network, model.dtype
     is_answer = check_choice(of, ANSWERS, "of")
-    links, params = network.links, network.unflatten(model.theta)
+    after, tail = [], []
     for link, own in links_after(network, model.target_scale, dtype, is_answer):
-        links, params = (*links, link), (*params, own)
+        after.append(link)
+        tail.append(own)
+    links = (*network.links, *after)
     vectors = np.eye(links[-1].fan_out if links else network.fan_out, dtype=dtype)
     if is_answer and model.task == "binary":
         vectors = np.asarray([[-1], [1]], dtype)  # of 1 - p and p
     chosen = vectors[check_outputs(outputs, len(vectors))][None]
-    return Differentiable(links, params, Context(states=model.states), chosen, X)
+    each = [link.layer.is_affine and link.layer.is_elementwise for link in links]
+    head = each.index(False) if False in each else 0
+    chain = NATIVE.chain(network, head) if all(each[len(network.links) :]) else None
+    ctx = Context(states=model.states)
+    return Differentiable(links, ctx, chosen, X, chain, network, model.theta, head, tuple(tail))
 
 
 def links_after(

@@ -10,13 +10,14 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples, SlopeTargets
-from chainrule.engines.native.program import Program, own_loss
+from chainrule.engines.native.program import Program, named_constants, own_loss
 from chainrule.engines.native.threads import cores, threads
 from chainrule.engines.step import diagnosis
 from chainrule.engines.step.base import OnProcessor, Plan, StepSettings
@@ -137,6 +138,31 @@ def slope_arrays(slopes: SlopeTargets) -> dict[str, NDArray[np.float64]]:
     return {"slopes": np.ascontiguousarray(slopes.d), "slope_weight": np.ascontiguousarray(slopes.w)}
 
 
+# --- derivatives by the inputs
+
+_CHAINS: WeakKeyDictionary[Network, tuple[str, Any]] = WeakKeyDictionary()
+
+
+def chain_layers(network: Network, head: int) -> list[tuple[Any, ...]] | None:
+    """Return the dense layers as `Chain` takes them: K, N, the places of W and b in theta, the function and its c."""
+    layers: list[tuple[Any, ...]] = []
+    for link in network.links[head:]:
+        op, *others = link.layer.ops(link.fan_in) or (None,)
+        if others or op is None or op.groups != 1:
+            return None
+        if op.name == "dense":
+            W, *b = (slot.start for slot in network.slots if slot.link is link)
+            layers.append((link.fan_in, link.fan_out, W, *(b or [-1]), _native.ACTIVATIONS["identity"], 0.0))
+        elif op.name == "elementwise" and op.function in _native.ACTIVATIONS and layers:
+            if layers[-1][4] != _native.ACTIVATIONS["identity"]:
+                return None
+            c, _ = named_constants(op.function, op.constants)
+            layers[-1] = (*layers[-1][:4], _native.ACTIVATIONS[op.function], c)
+        else:
+            return None
+    return layers or None
+
+
 # --- the engine, its forward pass and its session
 
 
@@ -177,6 +203,20 @@ class NativeEngine(OnProcessor):
     def workers(self) -> int:
         """Return the number of available cores."""
         return workers()
+
+    def chain(self, network: Network, head: int) -> Any:
+        """Return `_native.Chain` of the links of a network from `head` on: dense layers, each with a function or none.
+
+        None of other networks, and where the module was not built.
+        """
+        if REASON is not None:
+            return None
+        isa = instruction_set()
+        if (kept := _CHAINS.get(network)) is None or kept[0] != isa:
+            layers = chain_layers(network, head)
+            made = layers and _native.Chain(isa=isa, layers=layers, size=network.size)
+            kept = _CHAINS[network] = isa, made
+        return kept[1]
 
     def integers(
         self, scale: float, layers: Sequence[tuple[Any, ...]], numbers: NDArray[np.floating]
