@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 
 import chainrule
 import chainrule.datasets
@@ -115,7 +115,10 @@ def test_random_architectures(problem):
             other.history = other.fit(shaken, y, engine=engine, **how)
         return other
 
-    reference = train("reference")
+    try:
+        reference = train("reference")
+    except NonFiniteError:  # an exponential of large outputs, which leaves nothing to compare
+        reject()
     # A batch norm over two samples may divide by eps alone, and enlarges last digits 300 times; several in a chain
     # leave nothing to compare. How much of it there is, a change in the last digits of the numbers given shows.
     felt = 0.0
