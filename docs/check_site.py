@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 import chainrule
 
 DOCS = Path(__file__).resolve().parent
-MOCKED = ["h5py", "onnx", "ray"]
+MOCKED = ["onnx", "ray"]
 """Packages that the reference is built without: tens or hundreds of megabytes for one module."""
 APPLICATIONS = ("pages", "play")
 """Folders of pages that are programs: a place in them is a state, and they are no pages to read."""

@@ -1,10 +1,10 @@
-"""10,000 damaged files: each is read or refused by a ChainruleError, in bounded time and memory.
+"""12,000 damaged files: each is read or refused by a ChainruleError, in bounded time and memory.
 
 One child process a format reads all its mutants, its address space limited to 100 MB and the file above what it was:
 forked for formats of one kind from a process that has their imports and their good files.
 A new format is one more row of FORMATS. By hand, the mutant that failed, from the number in the message:
 
-    python tests/datasets/test_mutated_files.py png 0 --only 123
+    PYTHONPATH=tests/support python tests/datasets/test_mutated_files.py png 0 --only 123
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import functools
 import gzip
+import importlib
 import io
 import json
 import os
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import tracemalloc
 import warnings
 import zipfile
 import zlib
@@ -35,6 +37,7 @@ import numpy as np
 import pytest
 
 from chainrule import ChainruleError
+from mutated import Mutation, edit_json, mutant
 
 SEED = 0
 ALLOWED_BYTES = 100 << 20  # beyond the file
@@ -46,7 +49,7 @@ class Format:
     """How many mutants to make of which good files, and who reads them.
 
     seal: puts what was mutated into its envelope, or corrects its checksums, so that the damage gets past them.
-    is_json: whether most mutants are to be valid JSON with another value in some place.
+    most: what makes four of five mutations, such as edit_json, after which a text is still JSON.
     every: of so many mutants one is read, but with CHAINRULE_FULL=1 each; of those that take a tenth of a second.
     """
 
@@ -54,7 +57,7 @@ class Format:
     goods: Callable[[], list[bytes]]
     read: Callable[[Path], Any]
     seal: Callable[[bytes], bytes] | None = None
-    is_json: bool = False
+    most: Mutation | None = None
     every: int = 1
 
 
@@ -448,12 +451,88 @@ def read_average(path: Path) -> Any:
     return repr(made.report_), made.report_._repr_html_(), made.predict({"a": [1.0]})
 
 
+FOLDER = Path(__file__).parents[1] / "golden" / "opened"
+CONSTANT_BYTES = 1 << 20
+"""What a network's file may take beside ten times its size: the reader's tables, and constants computed from others."""
+
+
+def edit_network(kind: str) -> Mutation:
+    """What edits a graph or an archive, whose libraries other formats do not need."""
+    return lambda *given: getattr(importlib.import_module("mutated_networks"), f"edit_{kind}")(*given)
+
+
+def network_files(ending: str) -> Callable[[], list[bytes]]:
+    """Those of one output, which Chainrule has the layers for."""
+    left_out = re.compile("layer_norm|pre_norm|hard_swish|heads|sb3")
+    return lambda: [
+        path.read_bytes() for path in sorted(FOLDER.glob(f"*{ending}")) if not left_out.search(path.name)
+    ]
+
+
+def read_network(ending: str) -> Callable[[Path], Any]:
+    """Open a network in little memory; it answers as ONNX Runtime, where that takes the file too."""
+
+    def read(path: Path) -> Any:
+        import chainrule as c
+
+        data = path.read_bytes()
+        (named := path.with_name(f"{path.name}{ending}")).write_bytes(data)
+        importlib.import_module("chainrule.trained.keras_files")
+        _ = c.Model  # imports count for no file
+        tracemalloc.start()
+        try:
+            opened = c.open(named)
+        except ChainruleError as error:
+            assert "\n" not in str(error) and len(str(error)) < 1000
+            raise
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 10 * len(data) + CONSTANT_BYTES, (peak, len(data))
+        rows = np.random.default_rng(0).integers(-4, 10, (5, opened.network.inputs)).astype(np.float32)
+        with np.errstate(all="ignore"):
+            answers = opened.predict(rows) if opened.task == "regression" else opened.predict_proba(rows)
+        assert answers.shape[0] == 5 and answers.size in (5, 5 * opened.network.outputs, 10)
+        wanted = by_runtime(data, rows) if ending == ".onnx" else None
+        if wanted is not None and np.isfinite(wanted).all():
+            answers = answers[:, 1] if opened.task == "binary" and wanted.size == 5 else answers
+            np.testing.assert_allclose(answers.reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+        return answers
+
+    return read
+
+
+def by_runtime(data: bytes, rows: np.ndarray) -> np.ndarray | None:
+    """The last output of an ONNX file, if it is of numbers; None for a file that the runtime refuses."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        given, last = session.get_inputs()[0], session.get_outputs()[-1]
+        lengths = [n for n in given.shape[1:] if isinstance(n, int)] or [-1]
+        kind = {"tensor(float)": "f4", "tensor(double)": "f8"}[given.type]
+        made = session.run([last.name], {given.name: rows.reshape(5, *lengths).astype(kind)})[0]
+    except Exception:  # of its own classes, for names, versions and types that no number depends on
+        return None
+    return made if isinstance(made, np.ndarray) and made.dtype.kind == "f" else None
+
+
 FORMATS: dict[str, Format] = {
+    "network in onnx": Format(400, network_files(".onnx"), read_network(".onnx")),
+    "graph in onnx": Format(700, network_files(".onnx"), read_network(".onnx"), most=edit_network("graph")),
+    "network of keras": Format(
+        600, network_files(".keras"), read_network(".keras"), most=edit_network("archive")
+    ),
+    "network in h5": Format(400, network_files(".h5"), read_network(".h5")),
     "parquet": Format(500, parquet_files, read_table(".parquet")),
     "arrow": Format(500, arrow_files, read_table(".arrow")),
     "csv": Format(300, csv_files, read_table(".csv")),
     "report of an average": Format(
-        500, lambda: [saved_average()[1].encode()], read_average, in_average, is_json=True, every=4
+        500, lambda: [saved_average()[1].encode()], read_average, in_average, most=edit_json, every=4
     ),
     "idx": Format(1200, idx_files, read_idx),
     "idx.gz": Format(800, lambda: [gzip.compress(data, mtime=0) for data in idx_files()], read_idx),
@@ -467,12 +546,14 @@ FORMATS: dict[str, Format] = {
     "jpeg, scans again": Format(60, scanned_files, read_digit, repeat_scans),
     "model": Format(800, model_files, read_model),
     "metadata in model": Format(
-        1000, lambda: entry("chainrule", model_files())[:1], read_model, in_model, True
+        1000, lambda: entry("chainrule", model_files())[:1], read_model, in_model, edit_json
     ),
     "checkpoint": Format(500, checkpoint_files, read_checkpoint),
     "arrays in checkpoint": Format(500, checkpoint_files, read_checkpoint, arrays_in_checkpoint),
-    "config.json": Format(300, run_file("config.json"), resume_with("config.json"), is_json=True, every=4),
-    "history.json": Format(150, run_file("history.json"), resume_with("history.json"), is_json=True, every=4),
+    "config.json": Format(300, run_file("config.json"), resume_with("config.json"), most=edit_json, every=4),
+    "history.json": Format(
+        150, run_file("history.json"), resume_with("history.json"), most=edit_json, every=4
+    ),
     "checkpoint of the command": Format(
         100,
         run_file("checkpoint.safetensors"),
@@ -485,7 +566,7 @@ FORMATS: dict[str, Format] = {
         lambda: [text[8:] for text in entry("chainrule-run", checkpoint_files())],
         read_checkpoint,
         in_checkpoint,
-        is_json=True,
+        most=edit_json,
     ),
 }
 
@@ -497,157 +578,17 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("idx", "idx.gz", "idx in gz", "npy", "npz", "npy in npz"),
     ("png", "png, checksums right", "jpeg", "jpeg, scans again"),
     ("model", "metadata in model", "checkpoint", "arrays in checkpoint", "state in checkpoint"),
+    ("network in onnx",),
+    ("graph in onnx",),
+    ("network of keras", "network in h5"),
     ("config.json", "history.json", "checkpoint of the command"),
 )
 """Which formats have the same imports: PyArrow, which has threads, is not forked."""
 
 
-# Mutations: (data, its generator, another good file) -> data.
-
-EXTREMES = (
-    0,
-    1,
-    2,
-    0x7F,
-    0x80,
-    0xFF,
-    0x7FFF,
-    0xFFFF,
-    2**31 - 1,
-    2**31,
-    2**32 - 1,
-    2**63 - 1,
-    2**63,
-    2**64 - 1,
-)
-
-
-def place(data: bytes, rng: np.random.Generator) -> int:
-    """Half of the time in the first 64 bytes, where headers are."""
-    return int(rng.integers(0, min(len(data), 64) if rng.random() < 0.5 else len(data)))
-
-
-def flip_bits(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    changed = bytearray(data)
-    for _ in range(rng.integers(1, 9)):
-        changed[place(data, rng)] ^= 1 << rng.integers(0, 8)
-    return bytes(changed)
-
-
-def truncate(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    return data[: place(data, rng)]
-
-
-def insert(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    at = place(data, rng)
-    return data[:at] + rng.bytes(int(rng.integers(1, 200))) + data[at:]
-
-
-def delete(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    at = place(data, rng)
-    return data[:at] + data[at + int(rng.integers(1, 20)) :]
-
-
-def edit_number(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    """An extreme value, in either byte order, over 1, 2, 4 or 8 bytes."""
-    width = int(rng.choice([1, 2, 4, 8]))
-    value = int(EXTREMES[rng.integers(len(EXTREMES))]) % 256**width
-    at = place(data, rng)
-    return data[:at] + value.to_bytes(width, str(rng.choice(["little", "big"]))) + data[at + width :]
-
-
-def edit_text(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    """Another number in place of one that is written in digits, or of any byte."""
-    numbers = list(re.finditer(rb"\d+", data[:256])) or list(re.finditer(rb".", data[:64], re.DOTALL))
-    if not numbers:
-        return data
-    match = numbers[rng.integers(len(numbers))]
-    value = str(
-        rng.choice([*map(str, EXTREMES), "-1", "1e9", "0x10", "9" * 50, "(", ",", "True", "O"])
-    ).encode()
-    changed = data[: match.start()] + value + data[match.end() :]
-    return changed if rng.random() < 0.5 else changed[: len(data)]
-
-
-def splice(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    return data[: place(data, rng)] + other[place(other, rng) :]
-
-
-def repeat(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    start, end = sorted((place(data, rng), place(data, rng)))
-    return data[:end] + data[start:end] * int(rng.integers(1, 5)) + data[end:]
-
-
-def fill(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    at, width = place(data, rng), int(rng.integers(1, 64))
-    return data[:at] + (b"\0" if rng.random() < 0.5 else b"\xff") * width + data[at + width :]
-
-
-MUTATIONS = (flip_bits, truncate, insert, delete, edit_number, edit_number, edit_text, splice, repeat, fill)
-
-
-JUNK: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        -1,
-        0,
-        1,
-        2,
-        0.5,
-        -0.5,
-        1e308,
-        1e-320,
-        float("nan"),
-        float("inf"),
-        2**40,
-        2**63,
-        10**30,
-    ),
-    *("", "relu", "1", "\ud800", "\0", "x" * 9999, [], {}, [1, 2], [[]], ["a"], {"kind": "relu"}, {"a": 1}),
-)
-
-
-def edit_json(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
-    """Another value, none, or one more of the same, in any place of a JSON document."""
-    try:
-        document = json.loads(data)
-    except ValueError:
-        return flip_bits(data, rng, other)
-    places: list[tuple[Any, Any]] = []
-
-    def walk(value: Any) -> None:
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            places.append((value, key))
-            if isinstance(part, (dict, list)):
-                walk(part)
-
-    walk(document)
-    if not places:
-        return data
-    inside, key = places[rng.integers(len(places))]
-    what = rng.random()
-    if what < 0.1:
-        del inside[key]
-    elif what < 0.2 and isinstance(inside, list):
-        inside.append(inside[key])
-    elif what < 0.3 and isinstance(inside, dict):
-        inside[str(JUNK[rng.integers(len(JUNK))])[:20]] = inside.pop(key)
-    else:
-        inside[key] = JUNK[rng.integers(len(JUNK))]
-    return json.dumps(document).encode()
-
-
-def mutant(form: Format, goods: list[bytes], seed: int, number: int) -> bytes:
+def mutated(form: Format, goods: list[bytes], seed: int, number: int) -> bytes:
     """The same bytes for the same numbers, whatever was made before."""
-    rng = np.random.default_rng([seed, number])
-    data, other = (goods[rng.integers(len(goods))] for _ in range(2))
-    for _ in range(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])):
-        if data and form.is_json and rng.random() < 0.8:
-            data = edit_json(data, rng, other)
-        elif data:
-            data = MUTATIONS[rng.integers(len(MUTATIONS))](data, rng, other)
+    data = mutant(goods, np.random.default_rng([seed, number]), form.most)
     return form.seal(data) if form.seal else data
 
 
@@ -678,7 +619,7 @@ def read_all(form: Format, seed: int, numbers: range) -> tuple[int, int, int]:
         start = peak_bytes()
         space = address_space()
         for number in numbers:
-            data = mutant(form, goods, seed, number)
+            data = mutated(form, goods, seed, number)
             path.write_bytes(data)
             if space:
                 resource.setrlimit(
@@ -764,6 +705,8 @@ def test_each_mutant_is_read_or_refused(
     every_mutant = f"test_each_mutant_is_read_or_refused[{' and '.join(names)}-all]"
     if least == 30 and any(item.name == every_mutant for item in request.session.items):
         pytest.skip("the slow test of this run takes these mutants too")
+    if any(name.startswith(("network", "graph")) for name in names):
+        pytest.importorskip("onnxruntime")
     path = os.pathsep.join(filter(None, sys.path))
     from full import FULL  # which somebody who runs this file as a script does not need
 

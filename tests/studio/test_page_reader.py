@@ -18,6 +18,8 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 import chainrule as c
 from chainrule.studio.page.assets import modules, texts
 from chainrule.studio.page.join import needed
+from mutated import mutant
+from mutated_networks import edit_graph
 from needs import needs
 from web_engine import built, run, text
 
@@ -391,28 +393,10 @@ def test_the_state_of_a_module(tmp_path: Path):
 
 
 FUZZED = """
-const files = given.files.map(({ name, file }) => ({ name, file: bytesOf(file) })), seconds = [];
+const seconds = [];
 const found = { opened: 0, refused: 0, other: [] };
-let state = 1;
-const next = () => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return state / 2 ** 32; };
-const dice = (n) => Math.floor(next() * n);
-const marks = [0, 1, 127, 128, 255];
-function mutated(bytes) {
-  let made = Uint8Array.from(bytes);
-  for (let k = 1 + dice(3); k > 0; --k) {
-    const at = dice(made.length), length = 1 + dice(24), kind = dice(6), from = dice(made.length);
-    const before = made.slice(0, at), noise = Array.from({ length }, () => dice(256));
-    if (kind < 2) made[at] = kind ? marks[dice(marks.length)] : dice(256);
-    else if (kind === 2) made = before;
-    else if (kind === 3) made = Uint8Array.from([...before, ...made.slice(at + length)]);
-    else if (kind === 4) made = Uint8Array.from([...before, ...made.slice(from, from + length), ...made.slice(at)]);
-    else made = Uint8Array.from([...before, ...noise, ...made.slice(at)]);
-    if (!made.length) break;
-  }
-  return made;
-}
-for (let k = 0; k < given.n; ++k) {
-  const { name, file } = files[k % files.length], bytes = mutated(file), begun = performance.now();
+for (const [k, { name, file }] of given.entries()) {
+  const bytes = bytesOf(file), begun = performance.now();
   try {
     openNetwork(engine, { name, bytes }, null, {}).network.free();
     found.opened += 1;
@@ -451,12 +435,16 @@ def test_two_thousand_mutated_files(tmp_path: Path):
         t=np.array([0, -1]),
         m=X.mean(0),
     )
-    files = [
-        {"name": name, "file": text((tmp_path / name).read_bytes())}
-        for name in ("own.onnx", "own.safetensors", "state.safetensors")
-    ]
-    files.append({"name": "apart.onnx", "file": text(taken_apart)})
-    found = run(page_folder(tmp_path), HEAD + FUZZED, {"files": files, "n": 2000})
+    goods = {
+        "net.onnx": [(tmp_path / "own.onnx").read_bytes(), taken_apart],
+        "net.safetensors": [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("own", "state")],
+    }
+    files = []
+    for k in range(2000):
+        name = "net.safetensors" if k % 3 == 0 else "net.onnx"
+        made = mutant(goods[name], np.random.default_rng([0, k]), edit_graph if k % 3 == 1 else None)
+        files.append({"name": name, "file": text(made)})
+    found = run(page_folder(tmp_path), HEAD + FUZZED, files)
     assert found["other"] == [] and found["slowest"] < 5
     assert found["opened"] + found["refused"] == 2000 and found["opened"] > 100 and found["refused"] > 500
 

@@ -70,7 +70,6 @@ def test_answers_of_onnx_runtime(name: str):
         np.testing.assert_allclose(answers(opened, rows, wanted), wanted, rtol=1e-6, atol=1e-6)
 
 
-@needs("h5py")
 @pytest.mark.filterwarnings("ignore:.*no activations")
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_of_the_library(name: str):

@@ -16,7 +16,7 @@ import pytest
 import chainrule as c
 from needs import needs
 
-pytestmark = [needs("h5py"), needs("onnx")]
+pytestmark = needs("onnx")
 FOLDER = Path(__file__).parents[1] / "golden" / "keras"
 KNOWN = json.loads((FOLDER / "answers.json").read_text("utf-8"))
 X = np.array(KNOWN["rows"], np.float32)
@@ -134,6 +134,7 @@ def with_hdf5(write: Callable[[Any], Any]) -> bytes:
     return made.getvalue()
 
 
+@needs("h5py")
 def test_hostile_numbers(tmp_path: Path):
     """Numbers elsewhere, compressed, never written, or of another type, and links in a circle."""
     import h5py
@@ -160,6 +161,25 @@ def test_hostile_numbers(tmp_path: Path):
             )
 
 
+def test_an_empty_place_among_texts(tmp_path: Path):
+    """The HDF5 library reads a free place of no bytes in a heap of texts again and again."""
+    data, at = bytearray((FOLDER.parent / "opened" / "keras2_sequential.h5").read_bytes()), 2064
+    assert data[2048:2052] == b"GCOL"
+    for _ in range(3):
+        at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+    data[at : at + 16] = bytes(16)
+    (tmp_path / "net.h5").write_bytes(data)
+    with pytest.raises(c.FormatError, match="has no numbers of the layer 'normalization'"):
+        c.open(tmp_path / "net.h5")
+
+
+def test_a_setting_of_another_type(tmp_path: Path):
+    with zipfile.ZipFile(FOLDER / "logits.keras") as archive:
+        config = json.loads(archive.read("config.json")) | {"compile_config": 0.5}
+    with pytest.raises(c.FormatError, match="is damaged"):
+        c.open(changed("logits", tmp_path, config=json.dumps(config).encode()))
+
+
 def test_hostile_archives(tmp_path: Path):
     bomb = tmp_path / "bomb.keras"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -177,32 +197,6 @@ def test_hostile_archives(tmp_path: Path):
     (tmp_path / "text.keras").write_bytes(b"no archive")
     with pytest.raises(c.FormatError, match="is damaged"):
         c.open(tmp_path / "text.keras")
-
-
-def test_mutated_files_are_refused_or_right(tmp_path: Path):
-    """Half of the mutants change bytes of the archive, and half those of a part, with the archive's sums made again."""
-    rng = np.random.default_rng(0)
-    whole = (FOLDER / "logits.keras").read_bytes()
-    with zipfile.ZipFile(FOLDER / "logits.keras") as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    keys = {"config.json": "config", "metadata.json": "metadata", "model.weights.h5": "numbers"}
-    refused = 0
-    for k in range(200):
-        name = ("config.json", "model.weights.h5")[k // 2 % 2]
-        mutant = bytearray(whole if k % 2 else parts[name])
-        for at in rng.integers(0, len(mutant), rng.integers(1, 6)):
-            mutant[at] = rng.integers(0, 256)
-        path = tmp_path / "logits.keras"
-        if k % 2:
-            path.write_bytes(mutant)
-        else:
-            changed("logits", tmp_path, **{keys[name]: bytes(mutant)})
-        try:
-            assert answers(c.open(path)).shape[0] == 5
-        except c.ChainruleError as error:
-            refused += 1
-            assert str(error)
-    assert 20 < refused < 200
 
 
 def test_the_command_takes_it(tmp_path: Path):

@@ -24,15 +24,14 @@ from chainrule.core.files import is_modest_json, open_regular
 from chainrule.errors import ConfigError, FormatError, fault_of
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.network.network import MAX_DEPTH
-from chainrule.trained import onnx_files
+from chainrule.trained import hdf5, onnx_files
 from chainrule.trained.parts import Contents
 
 try:
-    import h5py
     from onnx import TensorProto, helper, numpy_helper
 except ImportError as missing:
     raise ConfigError(
-        "Keras files need the extra keras; install it: pip install 'chainrule[keras]'."
+        "Keras files need the extra onnx; install it: pip install 'chainrule[onnx]'."
     ) from missing
 
 MOST_PARTS = 100_000
@@ -40,7 +39,6 @@ MOST_PARTS = 100_000
 MOST_UNPACKED = 8
 """The most bytes in an archive by the bytes of the file."""
 NUMBERS = "model.weights.h5"
-HDF5 = b"\x89HDF"
 PLACES = (
     *("keras", "keras.layers", "keras.src.models.functional", "keras.src.models.sequential"),
     "keras.src.engine.functional",
@@ -84,20 +82,20 @@ def read(
     """
     path = Path(path)
     if data is None:
-        with open_regular(path) as file:
-            data = file.read()
+        with open_regular(path) as opened:
+            data = opened.read()
     try:
-        if data.startswith(HDF5):
-            with h5py.File(io.BytesIO(data), "r") as file:
-                config, trained, version = (
-                    attribute(path, file, name, len(data))
-                    for name in ("model_config", "training_config", "keras_version")
-                )
-                if config is None:
-                    raise FormatError(f"{path} has weights without a model; save the whole model.")
-                config, trained = (json.loads(modest(path, each or "{}")) for each in (config, trained))
-                made = OlderTranslation(path, file, len(data), str(version)[:1] == "2").model(config)
-                config["compile_config"] = trained
+        if data.startswith(hdf5.SIGNATURE):
+            file = hdf5.File(data)
+            given, trained, version = (
+                (file.texts(file.item(), name) or [""])[0]
+                for name in ("model_config", "training_config", "keras_version")
+            )
+            if not given:
+                raise FormatError(f"{path} has weights without a model; save the whole model.")
+            config, trained = (json.loads(modest(path, each or "{}")) for each in (given, trained))
+            made = OlderTranslation(path, file, version.startswith("2")).model(config)
+            config["compile_config"] = trained
         else:
             about, config, numbers = unpacked(path, data)
             version = str(about.get("keras_version", "3"))
@@ -105,8 +103,8 @@ def read(
                 raise FormatError(
                     f"{path} was saved by Keras {version:.20}; load it in Keras 3 and save it again."
                 )
-            with h5py.File(io.BytesIO(numbers), "r") as file:
-                made = Translation(path, file, len(numbers), version.startswith("2")).model(config)
+            made = Translation(path, hdf5.File(numbers), version.startswith("2")).model(config)
+        loss = loss or compiled_loss(config)
     except (FormatError, ConfigError):
         raise
     except (
@@ -122,7 +120,7 @@ def read(
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
     ) as error:
         raise FormatError(f"{path} is damaged ({fault_of(error)}); save it again.") from error
-    return onnx_files.network_of(path, made, len(data), output, loss or compiled_loss(config))
+    return onnx_files.network_of(path, made, len(data), output, loss)
 
 
 def unpacked(path: Path, data: bytes) -> tuple[Any, Any, bytes]:
@@ -143,18 +141,6 @@ def modest(path: Path, text: str) -> str:
     if not is_modest_json(text, MOST_PARTS, MOST_PARTS):
         raise FormatError(f"{path} has more than {MOST_PARTS:,} settings, which no dense network has.")
     return text
-
-
-def attribute(path: Path, group: Any, name: str, most: int) -> Any:
-    """Return an attribute of a group of HDF5, texts decoded; None without one. most: its bytes."""
-    if name not in group.attrs:
-        return None
-    if group.attrs.get_id(name).get_storage_size() > most:
-        raise FormatError(f"{path}: {name} is larger than the file; save it again.")
-    found = group.attrs[name]
-    if isinstance(found, np.ndarray):
-        return [each.decode() if isinstance(each, bytes) else str(each) for each in found.ravel()]
-    return found.decode() if isinstance(found, bytes) else found
 
 
 def compiled_loss(config: Mapping[str, Any]) -> Loss | None:
@@ -193,9 +179,9 @@ class Translation:
     place = ""
     """the module of a layer that names none"""
 
-    def __init__(self, path: Path, file: Any, size: int, is_old: bool) -> None:
-        """Take the open HDF5 file, and its bytes. is_old: whether Keras 2 wrote it."""
-        self.path, self.file, self.size, self.is_old = path, file, size, is_old
+    def __init__(self, path: Path, file: hdf5.File, is_old: bool) -> None:
+        """Take the open HDF5 file. is_old: whether Keras 2 wrote it."""
+        self.path, self.file, self.is_old = path, file, is_old
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.inputs: list[Any] = []
@@ -285,38 +271,23 @@ class Translation:
         """Return the first arrays of a layer. Raises FormatError unless the file has their bytes, as they are."""
         found = []
         for k in range(count):
-            *groups, last = self.places(name, place, k)
-            group = self.file
-            for part in groups:
-                group = self.inside(group, part, h5py.Group, name)
-            each = self.inside(group, last, h5py.Dataset, name)
-            plain = each.id.get_create_plist()
-            if (
-                plain.get_layout() not in (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS)
-                or plain.get_external_count()
-                or each.dtype.kind != "f"
-                or each.nbytes > self.size
-                or each.id.get_storage_size() != each.nbytes
-            ):
+            try:
+                each = self.file.array(self.file.item(*self.places(name, place, k)))
+            except KeyError as error:
+                raise FormatError(
+                    f"{self.path} has no numbers of the layer {name!r}; save it again."
+                ) from error
+            if each is None:
                 raise FormatError(
                     f"{self.path}: the numbers of {name!r} are not plain floating-point numbers in the file; save it "
                     "again, without quantization."
                 )
-            self.size -= each.nbytes
-            found.append(np.asarray(each[()]))
+            found.append(each)
         return found
 
     def places(self, name: str, place: Sequence[str], k: int) -> Sequence[str]:
         """Return the groups in which the k-th array of a layer is, and its own name."""
         return (*place, "vars", f"{k}")
-
-    def inside(self, group: Any, part: str, kind: type, name: str) -> Any:
-        """Return what a group of the HDF5 file has under a name; a link elsewhere is not followed."""
-        link = group.get(part, getlink=True)
-        found = group[part] if isinstance(link, h5py.HardLink) else None
-        if not isinstance(found, kind):
-            raise FormatError(f"{self.path} has no numbers of the layer {name!r}; save it again.")
-        return found
 
     def layer(
         self,
@@ -432,9 +403,6 @@ class OlderTranslation(Translation):
     def places(self, name: str, place: Sequence[str], k: int) -> Sequence[str]:
         """Return the groups of an array: those of a model within are named by the layer."""
         outer, *inner = name.split("/")
-        weights = self.inside(self.file, "model_weights", h5py.Group, name)
-        names = attribute(self.path, self.inside(weights, outer, h5py.Group, name), "weight_names", self.size)
+        names = self.file.texts(self.file.item("model_weights", outer), "weight_names")
         own = [each for each in names or () if not inner or f"/{inner[-1]}/" in f"/{each}"]
-        if k >= len(own):
-            raise FormatError(f"{self.path} has no numbers of the layer {name!r}; save it again.")
-        return ("model_weights", outer, *own[k].split("/"))
+        return ("model_weights", outer, *dict(enumerate(own))[k].split("/"))

@@ -62,6 +62,8 @@ MOST_FIELDS = 400_000
 MOST_NODES = 50_000
 ROOM = 1 << 20
 """The bytes that constants computed from others may have, beside twice those of the file."""
+BYTES_OF_COLUMN = 64
+"""Those of its number in a list."""
 TYPES: dict[int, tuple[str, str]] = {
     TensorProto.FLOAT: ("<f4", "float_data"),
     TensorProto.DOUBLE: ("<f8", "double_data"),
@@ -85,7 +87,7 @@ class Node(NamedTuple):
 
     def __str__(self) -> str:
         """Name it as in a sentence."""
-        return f"{self.name!r} ({self.op})"
+        return f"{self.name!r:.60} ({self.op:.60})"
 
 
 def _clip(z: Array, a: Mapping[str, Any], *bounds: Array) -> Array:
@@ -191,7 +193,8 @@ def network_of(
 ) -> Contents:
     """Return the network of a model in ONNX's form. size: the bytes of its file; otherwise as `read`."""
     try:
-        return Reader(path, model, size).network(output, loss)
+        with np.errstate(all="ignore"):  # far values of an activation, and those of damaged constants
+            return Reader(path, model, size).network(output, loss)
     except FormatError:
         raise
     except ChainruleError as error:
@@ -203,7 +206,7 @@ def network_of(
         IndexError,
         AttributeError,
         OverflowError,
-        UnicodeError,
+        RuntimeError,
     ) as error:
         raise FormatError(f"{path} is damaged ({fault_of(error)}); export it again.") from error
 
@@ -419,7 +422,7 @@ class Reader:
                 op = f"{each.domain}.{op}"
             for part, makes in enumerate(made if op == "Split" else made[:1] or [""]):
                 if makes and (makes in self.maker or makes in self.tensors):
-                    raise FormatError(f"{path} is damaged: two nodes make {makes!r}; export it again.")
+                    raise FormatError(f"{path} is damaged: two nodes make {makes!r:.60}; export it again.")
                 own = {"part": (part, len(made))} if op == "Split" else {}
                 self.maker[makes] = len(self.nodes)
                 self.nodes.append(Node(op, name, tuple(each.input), makes, settings | own))
@@ -445,7 +448,7 @@ class Reader:
     def refuse(self, node: Node, why: str) -> NoReturn:
         """Raise FormatError, which names the node and its neighbors."""
         before = [
-            str(self.nodes[self.maker[name]]) if name in self.maker else repr(name)
+            str(self.nodes[self.maker[name]]) if name in self.maker else f"{name!r:.60}"
             for name in node.reads
             if name and name not in self.constants and name not in self.tensors
         ]
@@ -463,7 +466,7 @@ class Reader:
         if known is None or min(tensor.dims, default=0) < 0:
             kind = TensorProto.DataType.keys()[tensor.data_type : tensor.data_type + 1]
             raise FormatError(
-                f"{self.path}: the tensor {tensor.name!r} is {_listed(kind) or 'of no type'}, which is not read; "
+                f"{self.path}: the tensor {tensor.name!r:.60} is {_listed(kind) or 'of no type'}, which is not read; "
                 "export the network in float32."
             )
         dtype = np.dtype(known[0])
@@ -479,7 +482,7 @@ class Reader:
             found = np.fromiter(field, stored, count).view(dtype) if len(field) == count else None
         if found is None:
             raise FormatError(
-                f"{self.path}: the tensor {tensor.name!r} should have {count:,} numbers, but has others; "
+                f"{self.path}: the tensor {tensor.name!r:.60} should have {count:,} numbers, but has others; "
                 "export it again."
             )
         return found.reshape(tuple(tensor.dims))
@@ -491,15 +494,22 @@ class Reader:
         folder = self.path.parent.resolve()
         if beside.is_absolute() or not (folder / beside).resolve().is_relative_to(folder):
             raise FormatError(
-                f"{self.path}: the numbers of {tensor.name!r} are outside of its folder; put them into one file."
+                f"{self.path}: the numbers of {tensor.name!r:.60} are outside of its folder; put them into one file."
             )
-        with open_regular(folder / beside) as file:
-            if offset < 0 or offset + length > os.fstat(file.fileno()).st_size:
-                raise FormatError(
-                    f"{self.path}: {beside} is shorter than the numbers of {tensor.name!r}; export it again."
-                )
-            file.seek(offset)
-            return file.read(length)
+        try:
+            with open_regular(folder / beside) as file:
+                file.seek(offset)
+                found = b"" if length > os.fstat(file.fileno()).st_size else file.read(length)
+        except (OSError, ChainruleError) as error:
+            raise FormatError(
+                f"{self.path}: the numbers of {tensor.name!r:.60} are in {str(beside)!r:.60} beside it, which cannot "
+                "be read; put them into one file."
+            ) from error
+        if len(found) != length:
+            raise FormatError(
+                f"{self.path}: {beside} is shorter than the numbers of {tensor.name!r:.60}; export it again."
+            )
+        return found
 
     def constant(self, name: str) -> Array | None:
         """Return the value of a constant; None for what depends on the input."""
@@ -542,8 +552,7 @@ class Reader:
         elif op in ELEMENTWISE and not any((each <= BATCH).any() for each in (x, *rest)):
             if math.prod(np.broadcast_shapes(*(each.shape for each in (x, *rest)))) * 8 > self.room:
                 self.refuse(node, "makes a constant larger than the file")
-            with np.errstate(all="ignore"):
-                found = ELEMENTWISE[op](a, x, *rest)
+            found = ELEMENTWISE[op](a, x, *rest)
             if x.dtype.kind in "if":
                 found = found.astype(x.dtype)
         else:
@@ -635,7 +644,7 @@ class Reader:
             reads = [name for name in node.reads if name]
             for name in reads if node.op != "Shape" else ():
                 if name not in values and self.constant(name) is None:
-                    self.refuse(node, f"reads {name!r}, which nothing before it makes")
+                    self.refuse(node, f"reads {name!r:.60}, which nothing before it makes")
             if node.op == "Shape" or not any(name in values for name in reads):
                 self.constants[node.makes] = self.fold(node)
                 continue
@@ -646,7 +655,7 @@ class Reader:
                     self.readers.setdefault(name, []).append(k)
         if end not in values:
             raise FormatError(
-                f"{self.path}: its output {end!r} does not depend on an input; export it again."
+                f"{self.path}: its output {end!r:.60} does not depend on an input; export it again."
             )
         shapes = {name: self.shape(given[name]) for name in names}
         joins = {k for name in names for k in self.readers.get(name, ())}
@@ -712,9 +721,13 @@ class Reader:
         dims = given.type.tensor_type.shape.dim
         if len(dims) == 1:
             raise FormatError(
-                f"{self.path}: its input {given.name!r} has no axis of rows; export it with a batch."
+                f"{self.path}: its input {given.name!r:.60} has no axis of rows; export it with a batch."
             )
         lengths = tuple(int(each.dim_value) for each in dims[1:])
+        if math.prod(lengths) > self.room:
+            raise FormatError(
+                f"{self.path}: its input {given.name!r:.60} is larger than the file; export it again."
+            )
         self.rows = int(dims[0].dim_value) if dims else 0
         return lengths if lengths and min(lengths) > 0 else None
 
@@ -837,21 +850,20 @@ class Reader:
             node = self.nodes[k]
             (s, t), *others = (forms[name] for name in node.reads if name)
             u, v = others[0] if others else (zero, zero)
-            with np.errstate(all="ignore"):
-                if node.op in ("Identity", "Cast"):
-                    made = s, t
-                elif node.op == "Neg":
-                    made = -s, -t
-                elif node.op in ("Add", "Sum") and len(others) == 1:
-                    made = s + u, t + v
-                elif node.op == "Sub":
-                    made = s - u, t - v
-                elif node.op == "Mul" and not (s.any() and u.any()):
-                    made = s * v + u * t, t * v
-                elif node.op == "Div" and not u.any():
-                    made = s / v, t / v
-                else:
-                    return None
+            if node.op in ("Identity", "Cast"):
+                made = s, t
+            elif node.op == "Neg":
+                made = -s, -t
+            elif node.op in ("Add", "Sum") and len(others) == 1:
+                made = s + u, t + v
+            elif node.op == "Sub":
+                made = s - u, t - v
+            elif node.op == "Mul" and not (s.any() and u.any()):
+                made = s * v + u * t, t * v
+            elif node.op == "Div" and not u.any():
+                made = s / v, t / v
+            else:
+                return None
             forms[node.makes] = made
         found = forms[y]
         return found if all(np.isfinite(each).all() for each in found) else None
@@ -870,17 +882,15 @@ class Reader:
 
         def values(columns: slice, z: Array) -> Array:
             made = {name: v if v.size == 1 else v[columns] for name, v in vectors.items()} | {x: z[:, None]}
-            with np.errstate(all="ignore"):
-                for k in between:
-                    node = self.nodes[k]
-                    made[node.makes] = np.asarray(
-                        ELEMENTWISE[node.op](node.settings, *(made.get(name) for name in node.reads))
-                    )
+            for k in between:
+                node = self.nodes[k]
+                made[node.makes] = np.asarray(
+                    ELEMENTWISE[node.op](node.settings, *(made.get(name) for name in node.reads))
+                )
             return np.asarray(made[y], np.float64)
 
         def error(found: Array, wanted: Array) -> float:
-            with np.errstate(all="ignore"):
-                apart = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
+            apart = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
             apart[len(NEAR) :][~np.isfinite(found[len(NEAR) :])] = 0.0
             return float(np.where(np.isfinite(apart), apart, np.inf).max())
 
@@ -900,8 +910,7 @@ class Reader:
                 return [Part(Identity())]
         if width == 1:
             f = values(slice(0, 1), z)[:, 0]
-            with np.errstate(all="ignore"):
-                errors = [error(f, np.asarray(each.f(z))) for each in (*known, *own)]
+            errors = [error(f, np.asarray(each.f(z))) for each in (*known, *own)]
             best = int(np.argmin(errors))
             if errors[best] <= tolerance:
                 return [Part((*known, *own)[best])]
@@ -913,13 +922,11 @@ class Reader:
         ):
             return [Part(PReLU(), (slopes,))]
         for each in known:
-            with np.errstate(all="ignore"):
-                rise = np.asarray(each.f(NEAR)) - NEAR
+            rise = np.asarray(each.f(NEAR)) - NEAR
             alpha = np.concatenate([rise @ (values(b, NEAR) - NEAR[:, None]) for b in blocks]) / (rise @ rise)
             if not np.isfinite(alpha).all():
                 continue
-            with np.errstate(all="ignore"):
-                rise = (np.asarray(each.f(z)) - z)[:, None]
+            rise = (np.asarray(each.f(z)) - z)[:, None]
             if all(error(values(b, z), z[:, None] + alpha[b] * rise) <= tolerance for b in blocks):
                 return [Part(ParametricActivation(each), (alpha,))]
         return None
@@ -1106,6 +1113,7 @@ class Reader:
                 pairs = zip(branch[0].arrays, other[0].arrays, strict=True)
                 parts.append(dense(*(np.concatenate(pair, -1) for pair in pairs)))
             elif len(chains) == 2 and branch and not other:
+                self.check_columns(last, sum(widths))
                 parts.append(_block(Skip, branch))
                 if not chains[0][0]:
                     self.take(parts, last, [*range(widths[1], sum(widths)), *range(widths[1])])
@@ -1135,6 +1143,7 @@ class Reader:
 
         width: of a.  A chain that selects columns alone needs no block.
         """
+        self.check_columns(node, (width + sum(widths)) * len(chains))
         total, starts, blocks = 0, list[int](), list[Part]()
         for chain, own in zip(chains, widths, strict=True):
             if [part for part in chain if type(part.layer) is not Take]:
@@ -1142,8 +1151,6 @@ class Reader:
                 blocks.append(_block(Skip, [*of_a, *chain]))
                 total += own
             starts.append(total)
-            if total + sum(widths) > self.room or total * len(chains) > self.room:
-                self.refuse(node, "joins more columns than the file has bytes")
         columns: list[int] = []
         for chain, own, start in zip(chains, widths, starts, strict=True):
             if [part for part in chain if type(part.layer) is not Take]:
@@ -1171,10 +1178,14 @@ class Reader:
 
     def take(self, parts: list[Part], node: Node, columns: Sequence[int]) -> tuple[int, ...]:
         """Add the selection of some columns; return the shape of what it makes."""
-        if len(columns) > self.room:
-            self.refuse(node, "takes more columns than the file has bytes")
+        self.check_columns(node, len(columns))
         parts.append(Part(Take(tuple(columns))))
         return (len(columns),)
+
+    def check_columns(self, node: Node, count: int) -> None:
+        """Refuse a node that selects more columns than the file has room for."""
+        if count * BYTES_OF_COLUMN > self.room:
+            self.refuse(node, "takes more columns than the file has bytes")
 
     def between(self, end: str, among: Sequence[int]) -> frozenset[int]:
         """Return those of some nodes that a value needs."""
