@@ -50,7 +50,6 @@ def evaluate(
     from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import NAMES, load
     from chainrule.recipe.judge import judge, judge_times, positive_of
-    from chainrule.tables.rows import rows_of
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
@@ -86,6 +85,8 @@ def evaluate(
         """Return the metrics of predictions in a precision."""
         outputs = None
         if table is not None and table.event is not None:
+            from chainrule.tables.rows import rows_of
+
             columns, target, rows = rows_of_part(model, chosen, table, data, asked)
             return judge_times(table.average, rows_of(columns, rows), target.of(rows), said, precision)
         if table is not None and data.lower().endswith(TABLES):

@@ -10,11 +10,6 @@ def width_of(text: str) -> int:
     return len(text) + sum(east_asian_width(letter) in "WF" for letter in text) * (not text.isascii())
 
 
-def ljust(text: str, width: int) -> str:
-    """Return a text with blanks behind it, as wide as this."""
-    return text + " " * (width - width_of(text))
-
-
 def rjust(text: str, width: int) -> str:
     """Return a text with blanks before it, as wide as this."""
     return " " * (width - width_of(text)) + text

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
-from chainrule.core.wide import ljust, rjust, width_of
+from chainrule.core.wide import rjust, width_of
 from chainrule.errors import ShapeError
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
@@ -170,7 +170,7 @@ def aligned(rows: Sequence[Sequence[str]], texts: int, is_ruled: bool = True) ->
     rule = [tuple("-" * width for width in widths)] if is_ruled else []
     return [
         "  ".join(
-            ljust(cell, width) if k < texts else rjust(cell, width)
+            cell + " " * (width - width_of(cell)) if k < texts else rjust(cell, width)
             for k, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in (rows[0], *rule, *rows[1:])
