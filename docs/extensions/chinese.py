@@ -54,6 +54,8 @@ WORDS = {
     "From scikit-learn": "從 scikit-learn 轉過來",
     "From Keras": "從 Keras 轉過來",
     "From PyTorch": "從 PyTorch 轉過來",
+    "A policy from Stable-Baselines3: C, JavaScript, a service": "Stable-Baselines3 的策略：C、JavaScript、服務",
+    "A pipeline of scikit-learn: C, JavaScript, a service": "scikit-learn 的管線：C、JavaScript、服務",
     "Models and networks": "模型與網路",
     "Layers and activations": "層與激活函數",
     "Losses and metrics": "損失與指標",
